@@ -1,0 +1,302 @@
+//! What a front end may ask of the engine, and what it hears back.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{BackendTarget, Error, InstanceId, JobId, OperationRecord, PreparedTarget};
+
+/// Names a request, so that its answer can be told from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// How to stop an instance.
+///
+/// Source: "Shutting Down the Server" in the PostgreSQL manual; `Kill` is the last resort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopMode {
+    /// Waits until all clients have left (SIGTERM).
+    Smart,
+    /// Rolls back, disconnects all and shuts down cleanly (SIGINT).
+    Fast,
+    /// Ends at once without a checkpoint; the next start recovers (SIGQUIT).
+    Immediate,
+    /// Ends every process of the server with SIGKILL; the next start recovers.
+    Kill,
+}
+
+impl StopMode {
+    /// Gentlest first.
+    pub const ALL: [Self; 4] = [Self::Smart, Self::Fast, Self::Immediate, Self::Kill];
+
+    /// The word of `-m`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Smart => "smart",
+            Self::Fast => "fast",
+            Self::Immediate => "immediate",
+            Self::Kill => "kill",
+        }
+    }
+
+    /// The mode with this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.word() == word)
+    }
+
+    /// The next harsher mode.
+    #[must_use]
+    pub fn harsher(self) -> Option<Self> {
+        match self {
+            Self::Smart => Some(Self::Fast),
+            Self::Fast => Some(Self::Immediate),
+            Self::Immediate => Some(Self::Kill),
+            Self::Kill => None,
+        }
+    }
+
+    /// What it does to clients and data, in one sentence.
+    #[must_use]
+    pub fn consequence(self) -> &'static str {
+        match self {
+            Self::Smart => {
+                "New connections are refused; the instance stops when every client has left."
+            }
+            Self::Fast => {
+                "Running transactions are rolled back, clients and backups are disconnected, then it shuts down cleanly."
+            }
+            Self::Immediate => {
+                "All server processes end at once without a checkpoint; the next start runs crash recovery."
+            }
+            Self::Kill => {
+                "Every server process is killed (SIGKILL); shared memory may be left over and the next start runs crash recovery."
+            }
+        }
+    }
+}
+
+/// How to resolve a prepared transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreparedOutcome {
+    /// `COMMIT PREPARED`.
+    Commit,
+    /// `ROLLBACK PREPARED`.
+    Rollback,
+}
+
+impl PreparedOutcome {
+    /// The SQL verb.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Commit => "COMMIT PREPARED",
+            Self::Rollback => "ROLLBACK PREPARED",
+        }
+    }
+}
+
+/// How to end what a backend does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalKind {
+    /// `pg_cancel_backend`: ends the query.
+    Cancel,
+    /// `pg_terminate_backend`: ends the session.
+    Terminate,
+}
+
+impl SignalKind {
+    /// The word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Terminate => "terminate",
+        }
+    }
+}
+
+/// What panes are on the screen, so that dear probes run only for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// Sizes of databases and destinations.
+    pub sizes: bool,
+    /// The log beyond what the messages need.
+    pub log: bool,
+    /// Names of locked objects in other databases.
+    pub lock_names: bool,
+}
+
+/// What a front end may ask for. Mutating ones are refused when the engine is read-only.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// These panes are open on this instance; others are watched for their health only.
+    Watch {
+        /// Which.
+        instance: InstanceId,
+        /// What is on the screen.
+        interest: Interest,
+    },
+    /// Probe every this many milliseconds (250 to 60,000).
+    SetInterval {
+        /// Milliseconds.
+        interval_ms: u32,
+    },
+    /// Look at everything again now (the guide's "Recheck the status").
+    Recheck {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// The whole text of a backend's query.
+    FetchQuery {
+        /// Which.
+        instance: InstanceId,
+        /// Whose.
+        target: BackendTarget,
+    },
+    /// The operations log, newest first.
+    FetchOperations {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// End queries or sessions.
+    Signal {
+        /// Which.
+        instance: InstanceId,
+        /// Cancel or terminate.
+        kind: SignalKind,
+        /// Whom.
+        targets: Vec<BackendTarget>,
+    },
+    /// Commit or roll back a prepared transaction.
+    ResolvePrepared {
+        /// Which.
+        instance: InstanceId,
+        /// Which one.
+        target: PreparedTarget,
+        /// Commit or roll back.
+        outcome: PreparedOutcome,
+    },
+    /// Load the configuration again (SIGHUP).
+    Reload {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// Start. A job.
+    Start {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// Stop. A job.
+    Stop {
+        /// Which.
+        instance: InstanceId,
+        /// How.
+        mode: StopMode,
+    },
+    /// Stop and start. A job.
+    Restart {
+        /// Which.
+        instance: InstanceId,
+        /// How to stop.
+        mode: StopMode,
+    },
+    /// Make a running stop or restart harsher.
+    Escalate {
+        /// Which job.
+        job: JobId,
+        /// The new mode.
+        mode: StopMode,
+    },
+    /// Cancel a job, of this process or another.
+    CancelJob {
+        /// Which job.
+        job: JobId,
+    },
+}
+
+impl Command {
+    /// Whether it changes anything in the instance.
+    #[must_use]
+    pub fn is_mutating(&self) -> bool {
+        !matches!(
+            self,
+            Self::Watch { .. }
+                | Self::SetInterval { .. }
+                | Self::Recheck { .. }
+                | Self::FetchQuery { .. }
+                | Self::FetchOperations { .. }
+        )
+    }
+}
+
+/// What became of one backend that was signalled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalResult {
+    /// Whom.
+    pub pid: i32,
+    /// Whether the signal was sent, and if not why.
+    pub outcome: Result<(), Error>,
+}
+
+/// What the engine tells. Each carries the request it answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A job has begun; its progress is in the fleet.
+    Accepted {
+        /// The request.
+        request: RequestId,
+        /// The job.
+        job: JobId,
+    },
+    /// It was not done, and nothing has changed.
+    Refused {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        error: Error,
+    },
+    /// It was done.
+    Done {
+        /// The request.
+        request: RequestId,
+        /// The truth about the result, in one line.
+        text: String,
+    },
+    /// Signals were sent.
+    Signalled {
+        /// The request.
+        request: RequestId,
+        /// Cancel or terminate.
+        kind: SignalKind,
+        /// One for each target.
+        results: Vec<SignalResult>,
+    },
+    /// A query's text.
+    QueryText {
+        /// The request.
+        request: RequestId,
+        /// Whose.
+        target: BackendTarget,
+        /// The whole text.
+        text: Arc<str>,
+    },
+    /// The operations log.
+    Operations {
+        /// The request.
+        request: RequestId,
+        /// Newest first.
+        records: Arc<Vec<OperationRecord>>,
+    },
+    /// A job has ended.
+    JobEnded {
+        /// Which.
+        job: JobId,
+        /// Its result: one line, or why it failed.
+        outcome: Result<String, Error>,
+    },
+}

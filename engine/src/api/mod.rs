@@ -1,0 +1,28 @@
+//! All that a front end sees of the engine: plain data and one handle.
+//!
+//! Nothing in here reads a file, opens a socket or knows a terminal. Front ends use this
+//! module and no other of the crate (a tidy test enforces it).
+
+mod activity;
+mod command;
+mod config;
+mod error;
+mod instance;
+mod job;
+mod log;
+mod message;
+mod snapshot;
+mod storage;
+
+pub use activity::*;
+pub use command::*;
+pub use config::*;
+pub use error::{Error, ErrorCode, Result};
+pub use instance::*;
+pub use job::*;
+pub use log::*;
+pub use message::*;
+pub use snapshot::*;
+pub use storage::*;
+
+pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};
