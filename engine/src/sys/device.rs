@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn reads_mountinfo() {
-        let line = r"36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue";
+        let line =
+            r"36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue";
         let mount = parse_mountinfo_line(line).unwrap();
         assert_eq!(mount.point, Path::new("/mnt 2"));
         assert_eq!((mount.fs_type.as_str(), mount.source.as_str()), ("ext3", "/dev/root"));

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use process_wrap::std::{CommandWrap, ProcessSession};
-pub use rustix::process::Signal;
 use rustix::process::Pid;
+pub use rustix::process::Signal;
 
 use super::credentials::Credentials;
 use super::file;
@@ -159,11 +159,12 @@ impl Program {
         let mut child = wrapped.spawn()?;
         // The pipe's write ends live in the command; without this the reader never sees the end.
         drop(wrapped);
-        let collector = std::thread::Builder::new().name("child-output".into()).spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = reader.by_ref().take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes);
-            bytes
-        })?;
+        let collector =
+            std::thread::Builder::new().name("child-output".into()).spawn(move || {
+                let mut bytes = Vec::new();
+                let _ = reader.by_ref().take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes);
+                bytes
+            })?;
         let deadline = Instant::now() + self.limit;
         loop {
             if let Some(status) = child.try_wait()? {
@@ -244,7 +245,8 @@ mod tests {
 
     #[test]
     fn program_has_a_session_null_input_and_a_clean_environment() {
-        let ended = sh("echo $MARK; cat; ps -o sid= -p $$ | tr -d ' '; echo $$", Duration::from_secs(10));
+        let ended =
+            sh("echo $MARK; cat; ps -o sid= -p $$ | tr -d ' '; echo $$", Duration::from_secs(10));
         let output = ended.unwrap().output;
         let lines: Vec<_> = output.lines().collect();
         assert_eq!(lines[0], "seen");

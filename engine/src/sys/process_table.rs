@@ -26,9 +26,8 @@ pub fn server_processes() -> io::Result<Vec<ServerProcess>> {
     let mut system = System::new().map_err(io::Error::other)?;
     let kind = ProcessRefreshKind::nothing().without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
-    let is_server = |process: &sysinfo::Process| {
-        process.name() == "postgres" || process.name() == "postmaster"
-    };
+    let is_server =
+        |process: &sysinfo::Process| process.name() == "postgres" || process.name() == "postmaster";
     let postmasters: Vec<sysinfo::Pid> = system
         .processes()
         .iter()
