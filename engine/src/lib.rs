@@ -3,6 +3,9 @@
 //! Front ends use [`api`] only. The other modules are public to the workspace's tests.
 
 pub mod api;
+pub mod connections;
 pub mod jobs;
+pub mod monitor;
 pub mod pg;
+pub mod storage;
 pub mod sys;

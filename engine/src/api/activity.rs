@@ -105,6 +105,8 @@ pub struct Session {
     pub state_age_seconds: Option<f64>,
     /// Who blocks it, from `pg_blocking_pids`; each once; 0 stands for a prepared transaction.
     pub blocked_by: Vec<i32>,
+    /// The gids of the prepared transactions among them.
+    pub blocked_by_prepared: Vec<String>,
     /// How many transactions old its xmin is.
     pub xmin_age: Option<u32>,
     /// The leader when this is a parallel worker.
@@ -182,8 +184,8 @@ pub struct LockNode {
     pub branches: Vec<bool>,
     /// What it waits for; `None` for a root.
     pub waits_for: Option<LockWait>,
-    /// Blockers besides the one it is shown under.
-    pub also_blocked_by: Vec<i32>,
+    /// Blockers besides the one it is shown under: pids and gids, as people read them.
+    pub also_blocked_by: Vec<String>,
     /// Sessions below it, directly or not.
     pub blocks: usize,
 }

@@ -1,0 +1,3 @@
+//! Sessions: activity, the lock tree, prepared transactions.
+
+pub mod lock_tree;

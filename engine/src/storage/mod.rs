@@ -1,0 +1,3 @@
+//! Destinations: usage, health, forecast.
+
+pub mod forecast;
