@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod connections;
+pub mod instance;
 pub mod jobs;
 pub mod monitor;
 pub mod pg;

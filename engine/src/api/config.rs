@@ -73,3 +73,22 @@ impl Default for Limits {
         }
     }
 }
+
+/// What `pgdeck.toml` says about the console itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConsoleSettings {
+    /// Theme name.
+    pub theme: Option<String>,
+    /// Directory with more themes.
+    pub theme_directory: Option<PathBuf>,
+    /// Seconds between refreshes, 0.25 to 60.
+    pub refresh_seconds: Option<f64>,
+    /// Refuse everything that changes an instance.
+    pub read_only: bool,
+    /// ASCII only.
+    pub ascii: bool,
+    /// `auto`, `never`, `8`, `16`, `256` or `truecolor`.
+    pub color: Option<String>,
+    /// Mouse reports.
+    pub mouse: bool,
+}

@@ -1,3 +1,4 @@
 //! Destinations: usage, health, forecast.
 
+pub mod destinations;
 pub mod forecast;
