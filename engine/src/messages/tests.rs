@@ -1,0 +1,441 @@
+//! Every condition is triggered once, from a snapshot of a healthy instance with one change.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::*;
+use crate::api::*;
+
+fn now() -> DateTime<Utc> {
+    crate::sys::clock::now()
+}
+
+fn server() -> ServerStatus {
+    ServerStatus {
+        version: ServerVersion::from_num(150_018),
+        version_text: "15.18".into(),
+        role: Role::Primary,
+        timeline: TimelineId::from_u32(1),
+        system_identifier: None,
+        port: Some(5432),
+        started_at: now(),
+        uptime_seconds: 10,
+        config_loaded_at: None,
+        encoding: "UTF8".into(),
+        wal_level: "replica".into(),
+        data_checksums: true,
+        archive_mode: "off".into(),
+        backup_destination: None,
+        data_directory: None,
+        connections: ConnectionSlots { used: 5, max: 100, reserved: 3 },
+        pending_restart: Vec::new(),
+        monitor_role: "postgres".into(),
+        monitor_sees_all: true,
+    }
+}
+
+fn healthy() -> Snapshot {
+    let identity = InstanceIdentity {
+        id: InstanceId::new("/data"),
+        name: "inst1".into(),
+        host: "here".into(),
+        locality: Locality::Local,
+        data_directory: Some("/data".into()),
+        config_directory: None,
+    };
+    let mut snapshot = Snapshot::new(identity, now());
+    snapshot.status = Arc::new(InstanceStatus::bare(InstanceState::Started));
+    snapshot.server.set(server(), now());
+    snapshot
+}
+
+fn messages_of(snapshot: &Snapshot) -> Vec<Message> {
+    of(&Context {
+        snapshot,
+        limits: &Limits::default(),
+        log_errors: LogErrors::default(),
+        journal_error: None,
+        interrupted_jobs: &[],
+    })
+}
+
+/// Changes a healthy snapshot and expects exactly one message, complete with a Solution.
+fn check(code: MessageCode, severity: Severity, change: impl FnOnce(&mut Snapshot)) {
+    let mut snapshot = healthy();
+    change(&mut snapshot);
+    expect_one(&messages_of(&snapshot), code, severity);
+}
+
+fn expect_one(messages: &[Message], code: MessageCode, severity: Severity) {
+    let found: Vec<_> = messages.iter().map(|message| (message.code, message.severity)).collect();
+    assert_eq!(found, [(code, severity)]);
+    assert!(!messages[0].text.is_empty() && !messages[0].solution.is_empty(), "{messages:?}");
+}
+
+fn status(state: InstanceState) -> Arc<InstanceStatus> {
+    Arc::new(InstanceStatus { detail: "seen".into(), ..InstanceStatus::bare(state) })
+}
+
+fn with_problem(problem: InstanceProblem) -> Arc<InstanceStatus> {
+    Arc::new(InstanceStatus {
+        problems: vec![problem],
+        ..InstanceStatus::bare(InstanceState::Started)
+    })
+}
+
+#[test]
+fn a_healthy_instance_has_no_messages() {
+    assert_eq!(messages_of(&healthy()), []);
+}
+
+#[test]
+fn states() {
+    for (state, code) in [
+        (InstanceState::Crashed, MessageCode::InstanceCrashed),
+        (InstanceState::Stopped, MessageCode::InstanceStopped),
+        (InstanceState::Suspended, MessageCode::InstanceSuspended),
+        (InstanceState::Zombie, MessageCode::InstanceZombie),
+        (InstanceState::DataDirectoryMissing, MessageCode::DataDirectoryMissing),
+        (InstanceState::NotACluster, MessageCode::NotACluster),
+        (InstanceState::AccessDenied, MessageCode::AccessDenied),
+    ] {
+        check(code, Severity::Error, |snapshot| snapshot.status = status(state));
+    }
+}
+
+#[test]
+fn refused_connections() {
+    for state in [InstanceState::Unreachable, InstanceState::Started] {
+        check(MessageCode::InstanceUnreachable, Severity::Error, |snapshot| {
+            let error = Error::new(ErrorCode::PasswordWrong, "the password of monitor is wrong");
+            snapshot.status = Arc::new(InstanceStatus {
+                connect_error: Some(error),
+                ..InstanceStatus::bare(state)
+            });
+        });
+    }
+}
+
+#[test]
+fn problems_beside_the_state() {
+    for (problem, code, severity) in [
+        (InstanceProblem::StalePidFile { pid: 7 }, MessageCode::StalePidFile, Severity::Warning),
+        (
+            InstanceProblem::WrongOwner { owner: "root".into() },
+            MessageCode::DataDirectoryOwner,
+            Severity::Error,
+        ),
+        (
+            InstanceProblem::WrongMode { mode: 0o755 },
+            MessageCode::DataDirectoryOwner,
+            Severity::Error,
+        ),
+        (InstanceProblem::NoBinaries { major: 14 }, MessageCode::BinariesMissing, Severity::Error),
+        (
+            InstanceProblem::ControlFile { reason: "checksum".into() },
+            MessageCode::ControlFileDamaged,
+            Severity::Error,
+        ),
+        (
+            InstanceProblem::UnsupportedVersion { version: "12".into() },
+            MessageCode::VersionUnsupported,
+            Severity::Warning,
+        ),
+    ] {
+        check(code, severity, |snapshot| snapshot.status = with_problem(problem));
+    }
+}
+
+fn destination(health: DestinationHealth, reason: &str, mount: MountState) -> Destination {
+    Destination {
+        kind: DestinationKind::Data,
+        name: "data".into(),
+        path: "/data".into(),
+        health,
+        reason: reason.into(),
+        usage: None,
+        mount,
+        own_bytes: None,
+        forecast: Forecast::Unknown,
+        shares_device_with: Vec::new(),
+    }
+}
+
+#[test]
+fn destinations() {
+    let unmounted = MountState::Unmounted { expected: "/data".into() };
+    for (health, reason, mount, code, severity) in [
+        (
+            DestinationHealth::Warning,
+            "is 81 % full",
+            MountState::Mounted,
+            MessageCode::DestinationFilling,
+            Severity::Warning,
+        ),
+        (
+            DestinationHealth::Error,
+            "is full",
+            MountState::Mounted,
+            MessageCode::DestinationFailed,
+            Severity::Error,
+        ),
+        (
+            DestinationHealth::Error,
+            "/data is not mounted",
+            unmounted,
+            MessageCode::DestinationUnmounted,
+            Severity::Error,
+        ),
+        (
+            DestinationHealth::Error,
+            "is mounted read-only",
+            MountState::ReadOnly,
+            MessageCode::DestinationFailed,
+            Severity::Error,
+        ),
+        (
+            DestinationHealth::Warning,
+            "is on the same device as data",
+            MountState::Mounted,
+            MessageCode::DestinationShared,
+            Severity::Warning,
+        ),
+    ] {
+        check(code, severity, |snapshot| {
+            snapshot.destinations.set(vec![destination(health, reason, mount)], now());
+        });
+    }
+}
+
+#[test]
+fn a_disk_full_within_days() {
+    let filling = |days| Destination {
+        forecast: Forecast::FullAt {
+            at: now() + chrono::Duration::days(days),
+            bytes_per_day: 1 << 30,
+        },
+        ..destination(DestinationHealth::Normal, "", MountState::Mounted)
+    };
+    check(MessageCode::DestinationForecast, Severity::Warning, |snapshot| {
+        snapshot.destinations.set(vec![filling(3)], now());
+    });
+    let mut snapshot = healthy();
+    snapshot.destinations.set(vec![filling(30)], now());
+    assert_eq!(messages_of(&snapshot), []);
+}
+
+#[test]
+fn connection_slots() {
+    let used = |used| ServerStatus {
+        connections: ConnectionSlots { used, max: 100, reserved: 3 },
+        ..server()
+    };
+    for (count, severity) in [(80, Severity::Warning), (97, Severity::Error)] {
+        check(MessageCode::ConnectionsNearlyUsed, severity, |snapshot| {
+            snapshot.server.set(used(count), now());
+        });
+    }
+}
+
+#[test]
+fn server_settings() {
+    let pending = ServerStatus { pending_restart: vec!["shared_buffers".into()], ..server() };
+    let plain = ServerStatus { data_checksums: false, ..server() };
+    let blind = ServerStatus { monitor_sees_all: false, ..server() };
+    for (status, code) in [
+        (pending, MessageCode::PendingRestart),
+        (plain, MessageCode::ChecksumsOff),
+        (blind, MessageCode::MonitorPrivileges),
+    ] {
+        check(code, Severity::Info, |snapshot| snapshot.server.set(status, now()));
+    }
+}
+
+fn session(state: SessionState, state_age_seconds: f64) -> Arc<Session> {
+    Arc::new(Session {
+        pid: 77,
+        backend_start: None,
+        backend_type: "client backend".into(),
+        database: None,
+        user: None,
+        application: String::new(),
+        client: String::new(),
+        state,
+        wait_event_type: None,
+        wait_event: None,
+        xact_age_seconds: Some(state_age_seconds),
+        query_age_seconds: None,
+        state_age_seconds: Some(state_age_seconds),
+        blocked_by: Vec::new(),
+        blocked_by_prepared: Vec::new(),
+        xmin_age: None,
+        leader_pid: None,
+        query: String::new(),
+        query_is_cut: false,
+    })
+}
+
+#[test]
+fn the_sixty_minute_rule() {
+    check(MessageCode::IdleInTransaction, Severity::Warning, |snapshot| {
+        let sessions = vec![
+            session(SessionState::IdleInTransaction, 3_600.0),
+            session(SessionState::Active, 9_999.0),
+            session(SessionState::IdleInTransaction, 3_599.0),
+        ];
+        snapshot.sessions.set(sessions, now());
+    });
+}
+
+#[test]
+fn long_lock_waits() {
+    check(MessageCode::LockWaits, Severity::Warning, |snapshot| {
+        let wait = LockWait {
+            mode: "ShareLock".into(),
+            object: "transaction 771".into(),
+            seconds: Some(60.0),
+        };
+        let node = LockNode {
+            party: LockParty::Gone { pid: 1 },
+            depth: 1,
+            branches: vec![false],
+            waits_for: Some(wait),
+            also_blocked_by: Vec::new(),
+            blocks: 0,
+        };
+        snapshot.locks.set(LockForest { nodes: vec![node], waiting: 1, depth_max: 1 }, now());
+    });
+}
+
+#[test]
+fn old_prepared_transactions() {
+    let prepared = |age_seconds, blocked| PreparedTransaction {
+        gid: "g1".into(),
+        transaction: TransactionId::from_u32(771),
+        database: "app".into(),
+        owner: "ann".into(),
+        prepared_at: now(),
+        age_seconds,
+        locks: Vec::new(),
+        blocked,
+        xid_age: 5,
+        seen_checks: 3,
+        restart_log_line: None,
+    };
+    for (blocked, severity) in [(vec![], Severity::Warning), (vec![4], Severity::Error)] {
+        check(MessageCode::PreparedOld, severity, |snapshot| {
+            snapshot.prepared.set(vec![prepared(600.0, blocked), prepared(599.0, vec![])], now());
+        });
+    }
+}
+
+#[test]
+fn a_failing_archiver() {
+    check(MessageCode::ArchiverFailing, Severity::Error, |snapshot| {
+        let archiver = ArchiverStatus {
+            archived_count: 3,
+            last_archived: None,
+            last_archived_at: Some(now() - chrono::Duration::seconds(9)),
+            failed_count: 2,
+            last_failed: Some("000000010000000000000004".into()),
+            last_failed_at: Some(now()),
+        };
+        let wal = WalStatus {
+            position: None,
+            received: None,
+            replay_delay_seconds: None,
+            checkpoint_at: None,
+            checkpoint_age_seconds: None,
+            since_checkpoint_bytes: None,
+            checkpoints_timed: 0,
+            checkpoints_requested: 0,
+            archiver: Some(archiver),
+        };
+        snapshot.wal.set(wal, now());
+    });
+}
+
+#[test]
+fn transaction_id_wraparound() {
+    let database = |xid_age| DatabaseStatus {
+        name: "app".into(),
+        size_bytes: None,
+        sessions: 0,
+        transactions_per_second: None,
+        cache_hit: None,
+        xid_age,
+        multixact_age: 0,
+        temp_bytes: 0,
+        deadlocks: 0,
+    };
+    for (xid_age, severity) in [(500_000_000, Severity::Warning), (2_000_000_000, Severity::Error)]
+    {
+        check(MessageCode::XidAge, severity, |snapshot| {
+            snapshot.databases.set(vec![database(10), database(xid_age)], now());
+        });
+    }
+}
+
+#[test]
+fn a_slot_that_keeps_wal() {
+    check(MessageCode::SlotHoldsWal, Severity::Warning, |snapshot| {
+        let holder = Holder {
+            kind: HolderKind::Slot,
+            name: "sub1".into(),
+            database: None,
+            xmin_age: None,
+            wal_bytes: Some(11 << 30),
+            age_seconds: None,
+        };
+        snapshot.holders.set(vec![holder], now());
+    });
+}
+
+#[test]
+fn the_log() {
+    check(MessageCode::LogUnreadable, Severity::Warning, |snapshot| {
+        snapshot.log.fail(Error::new(ErrorCode::LogUnreadable, "cannot read the log"));
+    });
+    let snapshot = healthy();
+    for (found, severity) in [
+        (LogErrors { errors: 2, ..LogErrors::default() }, Severity::Warning),
+        (LogErrors { panics: 1, ..LogErrors::default() }, Severity::Error),
+    ] {
+        let context = Context {
+            snapshot: &snapshot,
+            limits: &Limits::default(),
+            log_errors: found,
+            journal_error: None,
+            interrupted_jobs: &[],
+        };
+        expect_one(&of(&context), MessageCode::LogErrors, severity);
+    }
+}
+
+#[test]
+fn the_journal() {
+    let snapshot = healthy();
+    let error = Error::new(ErrorCode::JournalFailed, "the journal cannot be used");
+    let context = Context {
+        snapshot: &snapshot,
+        limits: &Limits::default(),
+        log_errors: LogErrors::default(),
+        journal_error: Some(&error),
+        interrupted_jobs: &[],
+    };
+    expect_one(&of(&context), MessageCode::JournalFailed, Severity::Warning);
+    let jobs = ["stop at 12:00".to_owned()];
+    let context = Context { journal_error: None, interrupted_jobs: &jobs, ..context };
+    expect_one(&of(&context), MessageCode::JobInterrupted, Severity::Warning);
+}
+
+#[test]
+fn the_worst_comes_first() {
+    let mut snapshot = healthy();
+    snapshot.server.set(ServerStatus { data_checksums: false, ..server() }, now());
+    let full = destination(DestinationHealth::Error, "is full", MountState::Mounted);
+    snapshot.destinations.set(vec![full], now());
+    let severities: Vec<_> = messages_of(&snapshot).iter().map(|m| m.severity).collect();
+    assert_eq!(severities, [Severity::Error, Severity::Info]);
+}
