@@ -1,0 +1,383 @@
+//! The one table of commands. Dispatch, the hint bar, `?`, the `:` palette and the README's key
+//! list are all made from it.
+
+use super::keys::Key;
+use super::panes::PaneId;
+
+/// Every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each has its sentence in the table below")]
+pub enum CommandId {
+    Down,
+    Up,
+    First,
+    Last,
+    HalfDown,
+    HalfUp,
+    PageDown,
+    PageUp,
+    Open,
+    Back,
+    Mark,
+    Unmark,
+    Filter,
+    SortNext,
+    SortPrevious,
+    SortReverse,
+    ColumnsRight,
+    ColumnsLeft,
+    Copy,
+    NextPane,
+    PreviousPane,
+    GoOverview,
+    GoStorage,
+    GoConnections,
+    GoLocks,
+    GoPrepared,
+    GoLogs,
+    GoMessages,
+    Help,
+    Palette,
+    Pause,
+    Faster,
+    Slower,
+    Repaint,
+    Recheck,
+    Instances,
+    NextInstance,
+    Jobs,
+    Operations,
+    Suspend,
+    Quit,
+    StartInstance,
+    StopInstance,
+    RestartInstance,
+    ReloadInstance,
+    CancelQuery,
+    TerminateSession,
+    AllBackends,
+    MarkIdle,
+    IdleMinutes,
+    CommitPrepared,
+    RollbackPrepared,
+    LogFollow,
+    LogSeverity,
+    LogBenign,
+    LogNextError,
+    LogPreviousError,
+    Solve,
+}
+
+/// Where a command can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everywhere.
+    Global,
+    /// In every pane (all of them are lists).
+    List,
+    /// In these panes.
+    Panes(&'static [PaneId]),
+}
+
+/// How much harm it can do; decides how it is confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Danger {
+    /// None: done at once.
+    None,
+    /// Grade 1: y/N.
+    Light,
+    /// Grade 2: a dialog with host, instance, target and consequence.
+    Serious,
+    /// Grade 3: something has to be typed.
+    Grave,
+}
+
+/// What must hold for a command to be usable; see `needs.rs` for the reasons given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Not `--read-only`.
+    Writable,
+    /// An instance is selected.
+    Instance,
+    /// It is on this machine.
+    Local,
+    /// It takes connections.
+    Connected,
+    /// It does not run.
+    Down,
+    /// Its server process exists.
+    Running,
+    /// A row is selected that is a client's session.
+    Session,
+    /// A prepared transaction is selected.
+    Prepared,
+    /// A row is selected.
+    Row,
+    /// There is more than one instance.
+    SeveralInstances,
+}
+
+/// A command's entry.
+#[derive(Debug)]
+pub struct CommandSpec {
+    /// Which.
+    pub id: CommandId,
+    /// The name typed in the palette.
+    pub name: &'static str,
+    /// Its keys, the one shown first.
+    pub keys: &'static [Key],
+    /// Where.
+    pub scope: Scope,
+    /// A word or two for the hint bar; empty keeps it out of the bar.
+    pub hint: &'static str,
+    /// A sentence for the help.
+    pub help: &'static str,
+    /// How it is confirmed.
+    pub danger: Danger,
+    /// When it can be used.
+    pub needs: &'static [Need],
+}
+
+impl CommandSpec {
+    /// Whether it belongs to this pane.
+    #[must_use]
+    pub fn applies_to(&self, pane: PaneId) -> bool {
+        match self.scope {
+            Scope::Global | Scope::List => true,
+            Scope::Panes(panes) => panes.contains(&pane),
+        }
+    }
+}
+
+/// The command a key gives in a pane. What belongs to the pane comes before what is general.
+#[must_use]
+pub fn for_key(key: Key, pane: PaneId) -> Option<&'static CommandSpec> {
+    let fits = |spec: &&CommandSpec| spec.keys.contains(&key) && spec.applies_to(pane);
+    let own = TABLE.iter().filter(|spec| matches!(spec.scope, Scope::Panes(_))).find(fits);
+    own.or_else(|| TABLE.iter().find(fits))
+}
+
+/// The entry of a command.
+#[must_use]
+pub fn spec(id: CommandId) -> &'static CommandSpec {
+    TABLE.iter().find(|spec| spec.id == id).unwrap_or(&TABLE[0])
+}
+
+const SESSIONS: Scope = Scope::Panes(&[PaneId::Connections, PaneId::Locks]);
+const CONNECTIONS: Scope = Scope::Panes(&[PaneId::Connections]);
+const OVERVIEW: Scope = Scope::Panes(&[PaneId::Overview]);
+const PREPARED: Scope = Scope::Panes(&[PaneId::Prepared, PaneId::Locks]);
+const LOGS: Scope = Scope::Panes(&[PaneId::Logs]);
+const MESSAGES: Scope = Scope::Panes(&[PaneId::Messages, PaneId::Overview]);
+
+macro_rules! table {
+    ($($id:ident $name:literal [$($key:expr),*] $scope:expr, $hint:literal, $danger:ident, [$($need:ident),*], $help:literal;)*) => {
+        /// Every command, in the order of the help.
+        pub const TABLE: &[CommandSpec] = &[$(CommandSpec {
+            id: CommandId::$id,
+            name: $name,
+            keys: &[$($key),*],
+            scope: $scope,
+            hint: $hint,
+            help: $help,
+            danger: Danger::$danger,
+            needs: &[$(Need::$need),*],
+        }),*];
+    };
+}
+
+table! {
+    StartInstance "start" [Key::Char('s')] OVERVIEW, "start", Serious, [Writable, Instance, Local, Down],
+        "Start the instance; a failed start shows the cause from the server's log.";
+    StopInstance "stop" [Key::Char('S')] OVERVIEW, "stop", Serious, [Writable, Instance, Local, Running],
+        "Stop the instance: smart, fast, immediate or kill, each with its consequence.";
+    RestartInstance "restart" [Key::Char('E')] OVERVIEW, "restart", Serious, [Writable, Instance, Local, Running],
+        "Stop the instance and start it again.";
+    ReloadInstance "reload" [Key::Char('e')] OVERVIEW, "reload", Serious, [Writable, Instance, Running],
+        "Load the configuration files again and show what is wrong in them.";
+    CancelQuery "cancel" [Key::Char('c')] SESSIONS, "cancel", Light, [Writable, Connected, Session],
+        "Cancel the query of the session, or of all marked ones (pg_cancel_backend).";
+    TerminateSession "terminate" [Key::Char('t')] SESSIONS, "terminate", Serious, [Writable, Connected, Session],
+        "End the session, or all marked ones (pg_terminate_backend).";
+    MarkIdle "mark-idle" [Key::Char('I')] CONNECTIONS, "mark idle", None, [Instance],
+        "Mark every session that the idle-in-transaction rule names.";
+    IdleMinutes "idle-minutes" [Key::Char('m')] CONNECTIONS, "", None, [Instance],
+        "Set the minutes of the idle-in-transaction rule (60 by default).";
+    AllBackends "all-backends" [Key::Char('b')] CONNECTIONS, "all", None, [Instance],
+        "Show background processes too, or clients only.";
+    CommitPrepared "commit-prepared" [Key::Char('C')] PREPARED, "commit", Grave, [Writable, Connected, Prepared],
+        "Commit the prepared transaction, in its own database.";
+    RollbackPrepared "rollback-prepared" [Key::Char('B')] PREPARED, "roll back", Grave, [Writable, Connected, Prepared],
+        "Roll the prepared transaction back, in its own database.";
+    LogFollow "follow" [Key::Char('f')] LOGS, "follow", None, [Instance],
+        "Follow the end of the log, or stay where you are.";
+    LogSeverity "severity" [Key::Char('v')] LOGS, "severity", None, [Instance],
+        "Show all entries, warnings and worse, or errors and worse.";
+    LogBenign "benign" [Key::Char('b')] LOGS, "harmless", None, [Instance],
+        "Hide or show entries known to be harmless.";
+    LogNextError "next-error" [Key::Char('n')] LOGS, "next error", None, [Instance],
+        "Go to the next error.";
+    LogPreviousError "previous-error" [Key::Char('N')] LOGS, "", None, [Instance],
+        "Go to the previous error.";
+    Solve "solution" [Key::Char('o')] MESSAGES, "solution", None, [Instance],
+        "Go where the selected message's Solution is carried out.";
+    Open "open" [Key::Enter] Scope::List, "open", None, [Row],
+        "Show everything about the selected row.";
+    Down "down" [Key::Char('j'), Key::Down] Scope::List, "", None, [],
+        "One row down.";
+    Up "up" [Key::Char('k'), Key::Up] Scope::List, "", None, [],
+        "One row up.";
+    First "first" [Key::Char('g'), Key::Home] Scope::List, "", None, [],
+        "First row.";
+    Last "last" [Key::Char('G'), Key::End] Scope::List, "", None, [],
+        "Last row.";
+    HalfDown "half-page-down" [Key::Ctrl('d')] Scope::List, "", None, [],
+        "Half a page down.";
+    HalfUp "half-page-up" [Key::Ctrl('u')] Scope::List, "", None, [],
+        "Half a page up.";
+    PageDown "page-down" [Key::PageDown, Key::Ctrl('f')] Scope::List, "", None, [],
+        "One page down.";
+    PageUp "page-up" [Key::PageUp, Key::Ctrl('b')] Scope::List, "", None, [],
+        "One page up.";
+    Mark "mark" [Key::Char(' ')] Scope::List, "mark", None, [Row],
+        "Mark or unmark the row and go one down.";
+    Unmark "unmark-all" [Key::Char('u')] Scope::List, "", None, [],
+        "Remove all marks.";
+    Filter "filter" [Key::Char('/')] Scope::List, "filter", None, [],
+        "Show only rows that contain every word; !word shows those without it.";
+    SortNext "sort-next" [Key::Char('>')] Scope::List, "", None, [],
+        "Sort by the next column.";
+    SortPrevious "sort-previous" [Key::Char('<')] Scope::List, "", None, [],
+        "Sort by the previous column.";
+    SortReverse "sort-reverse" [Key::Char('~')] Scope::List, "", None, [],
+        "Turn the order round.";
+    ColumnsRight "columns-right" [Key::Char(']'), Key::Char('l'), Key::Right] Scope::List, "", None, [],
+        "Scroll the columns to the right; the first stays.";
+    ColumnsLeft "columns-left" [Key::Char('['), Key::Char('h'), Key::Left] Scope::List, "", None, [],
+        "Scroll the columns to the left.";
+    Copy "copy" [Key::Char('y')] Scope::List, "", None, [Row],
+        "Send the row to the terminal's clipboard and show it plainly to copy from.";
+    NextPane "next-pane" [Key::Tab] Scope::Global, "", None, [],
+        "Next pane.";
+    PreviousPane "previous-pane" [Key::BackTab] Scope::Global, "", None, [],
+        "Previous pane.";
+    GoOverview "overview" [Key::Char('1')] Scope::Global, "", None, [],
+        "Overview: is it healthy, is my data safe, what next.";
+    GoStorage "storage" [Key::Char('2')] Scope::Global, "", None, [],
+        "Storage: destinations, free space, forecast, databases.";
+    GoConnections "connections" [Key::Char('3')] Scope::Global, "", None, [],
+        "Connections: sessions with waits, ages and blockers.";
+    GoLocks "locks" [Key::Char('4')] Scope::Global, "", None, [],
+        "Locks: who blocks whom, as a tree.";
+    GoPrepared "prepared" [Key::Char('5')] Scope::Global, "", None, [],
+        "Prepared: in-doubt transactions of all databases.";
+    GoLogs "logs" [Key::Char('6')] Scope::Global, "", None, [],
+        "Logs: the server log, followed.";
+    GoMessages "messages" [Key::Char('7')] Scope::Global, "", None, [],
+        "Messages: every condition with its Solution.";
+    Palette "palette" [Key::Char(':')] Scope::Global, "commands", None, [],
+        "Find a command by name.";
+    Help "help" [Key::Char('?')] Scope::Global, "help", None, [],
+        "Show, search and run all commands.";
+    Back "back" [Key::Esc] Scope::Global, "", None, [],
+        "One level back: closes a dialog, then the filter, then the marks. Never quits.";
+    Pause "pause" [Key::Char('p')] Scope::Global, "", None, [],
+        "Freeze the screen, or go on.";
+    Faster "faster" [Key::Char('+')] Scope::Global, "", None, [],
+        "Refresh more often.";
+    Slower "slower" [Key::Char('-')] Scope::Global, "", None, [],
+        "Refresh less often.";
+    Recheck "recheck" [Key::Char('R')] Scope::Global, "", None, [Instance],
+        "Recheck the status: look at everything again now.";
+    Instances "instances" [Key::Char('i')] Scope::Global, "", None, [],
+        "Choose another instance.";
+    NextInstance "next-instance" [Key::Char('n')] Scope::Global, "", None, [SeveralInstances],
+        "Go to the next instance.";
+    Jobs "jobs" [Key::Char('J')] Scope::Global, "", None, [],
+        "Show running and ended jobs, of other pgdeck processes too.";
+    Operations "operations" [Key::Char('O')] Scope::Global, "", None, [Instance],
+        "Show the operations log: who did what, when, with which result.";
+    Repaint "repaint" [Key::Ctrl('l')] Scope::Global, "", None, [],
+        "Draw the whole screen again.";
+    Suspend "suspend" [Key::Ctrl('z')] Scope::Global, "", None, [],
+        "Leave the console to the shell; fg brings it back.";
+    Quit "quit" [Key::Char('q'), Key::Ctrl('c')] Scope::Global, "quit", None, [],
+        "Quit; with a job at work it asks first.";
+}
+
+/// The key list of the README, in Markdown.
+#[must_use]
+pub fn key_list_markdown() -> String {
+    let mut out = String::from("| keys | command | what it does |\n|---|---|---|\n");
+    for spec in TABLE {
+        let keys: Vec<String> = spec
+            .keys
+            .iter()
+            .map(|key| format!("`{}`", key.to_string().replace('|', "\\|")))
+            .collect();
+        let place = match spec.scope {
+            Scope::Global | Scope::List => String::new(),
+            Scope::Panes(panes) => {
+                let names: Vec<_> = panes.iter().map(|pane| pane.title()).collect();
+                format!(" *({})*", names.join(", "))
+            }
+        };
+        out.push_str(&format!("| {} | `{}` | {}{} |\n", keys.join(" "), spec.name, spec.help, place));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_one_entry_and_a_name_of_its_own() {
+        for (index, spec) in TABLE.iter().enumerate() {
+            for other in &TABLE[index + 1..] {
+                assert_ne!(spec.id, other.id);
+                assert_ne!(spec.name, other.name);
+            }
+            assert!(spec.help.ends_with('.'), "{}", spec.name);
+            assert!(!spec.keys.is_empty(), "{} has no key", spec.name);
+        }
+    }
+
+    #[test]
+    fn no_key_means_two_things_in_one_pane() {
+        for pane in PaneId::ALL {
+            let mut seen = Vec::new();
+            for spec in TABLE.iter().filter(|spec| matches!(spec.scope, Scope::Panes(_))) {
+                if !spec.applies_to(pane) {
+                    continue;
+                }
+                for key in spec.keys {
+                    assert!(!seen.contains(key), "{key} in {}", pane.title());
+                    seen.push(*key);
+                }
+            }
+        }
+        let mut seen = Vec::new();
+        for spec in TABLE.iter().filter(|spec| !matches!(spec.scope, Scope::Panes(_))) {
+            for key in spec.keys {
+                assert!(!seen.contains(key), "{key} is given twice");
+                seen.push(*key);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_changes_an_instance_is_confirmed_and_refused_when_read_only() {
+        for spec in TABLE {
+            let writes = spec.needs.contains(&Need::Writable);
+            assert_eq!(writes, spec.danger > Danger::None, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn the_panes_own_key_comes_first() {
+        assert_eq!(for_key(Key::Char('n'), PaneId::Logs).unwrap().id, CommandId::LogNextError);
+        assert_eq!(for_key(Key::Char('n'), PaneId::Storage).unwrap().id, CommandId::NextInstance);
+        assert!(for_key(Key::Char('t'), PaneId::Storage).is_none());
+    }
+}

@@ -1,0 +1,359 @@
+//! A list's state: what is selected, marked, filtered, sorted and scrolled. Knows no rows, only
+//! their keys, so that the selection stays with its row when the order changes.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use super::commands::CommandId;
+
+/// Words a row must, or must not, contain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowFilter {
+    text: String,
+    words: Vec<(bool, String)>,
+}
+
+impl RowFilter {
+    /// Reads `word other !without`. Letters count alike in both cases.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let words = text
+            .split_whitespace()
+            .map(|word| match word.strip_prefix('!') {
+                Some(rest) => (false, rest.to_lowercase()),
+                None => (true, word.to_lowercase()),
+            })
+            .filter(|(_, word)| !word.is_empty())
+            .collect();
+        Self { text: text.trim().to_owned(), words }
+    }
+
+    /// The text as typed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether every row passes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// Whether a row with these cells passes.
+    #[must_use]
+    pub fn accepts<'a>(&self, cells: impl Iterator<Item = &'a str> + Clone) -> bool {
+        self.words.iter().all(|(wanted, word)| {
+            let found = cells.clone().any(|cell| contains_ignoring_case(cell, word));
+            found == *wanted
+        })
+    }
+}
+
+/// `word` is in lower case.
+fn contains_ignoring_case(cell: &str, word: &str) -> bool {
+    if cell.is_ascii() {
+        let (cell, word) = (cell.as_bytes(), word.as_bytes());
+        return cell.len() >= word.len()
+            && cell.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
+    }
+    cell.to_lowercase().contains(word)
+}
+
+/// Where one is in a list.
+#[derive(Clone, Debug)]
+pub struct ListState<K> {
+    /// Keys of the rows shown, in order.
+    keys: Vec<K>,
+    selected: Option<K>,
+    index: usize,
+    offset: usize,
+    height: usize,
+    marks: HashSet<K>,
+    filter: RowFilter,
+    sort: usize,
+    is_reversed: bool,
+    columns_skipped: usize,
+}
+
+impl<K> Default for ListState<K> {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            selected: None,
+            index: 0,
+            offset: 0,
+            height: 1,
+            marks: HashSet::new(),
+            filter: RowFilter::default(),
+            sort: 0,
+            is_reversed: false,
+            columns_skipped: 0,
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> ListState<K> {
+    /// Takes the rows now shown and the lines there are for them; keeps the selection on its
+    /// row, or near where it was when the row is gone.
+    pub fn settle(&mut self, keys: Vec<K>, height: usize) {
+        self.keys = keys;
+        self.height = height.max(1);
+        let found = self.selected.as_ref().and_then(|key| self.position(key));
+        self.select_index(found.unwrap_or(self.index));
+    }
+
+    /// Forgets marks of rows that no longer exist at all (not merely filtered out).
+    pub fn retain_marks(&mut self, exists: impl Fn(&K) -> bool) {
+        self.marks.retain(|key| exists(key));
+    }
+
+    fn position(&self, key: &K) -> Option<usize> {
+        self.keys.iter().position(|one| one == key)
+    }
+
+    fn select_index(&mut self, index: usize) {
+        let last = self.keys.len().saturating_sub(1);
+        self.index = index.min(last);
+        self.selected = self.keys.get(self.index).cloned();
+        let lowest = self.index.saturating_sub(self.height - 1);
+        let fills_the_window = self.keys.len().saturating_sub(self.height);
+        self.offset = self.offset.clamp(lowest, self.index).min(fills_the_window);
+    }
+
+    /// Selects a row by its key, if it is shown.
+    pub fn select(&mut self, key: &K) -> bool {
+        match self.position(key) {
+            Some(index) => {
+                self.select_index(index);
+                true
+            }
+            None => {
+                self.selected = Some(key.clone());
+                false
+            }
+        }
+    }
+
+    /// The selected row.
+    #[must_use]
+    pub fn selected(&self) -> Option<&K> {
+        self.selected.as_ref().filter(|key| self.keys.get(self.index) == Some(*key))
+    }
+
+    /// Its place among the rows shown.
+    #[must_use]
+    pub fn selected_index(&self) -> Option<usize> {
+        self.selected().map(|_| self.index)
+    }
+
+    /// The first row on the screen.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Rows shown.
+    #[must_use]
+    pub fn keys(&self) -> &[K] {
+        &self.keys
+    }
+
+    /// Lines for rows on the screen.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Whether a row is marked.
+    #[must_use]
+    pub fn is_marked(&self, key: &K) -> bool {
+        self.marks.contains(key)
+    }
+
+    /// Marks.
+    #[must_use]
+    pub fn marks(&self) -> &HashSet<K> {
+        &self.marks
+    }
+
+    /// Marks a row.
+    pub fn mark(&mut self, key: K) {
+        self.marks.insert(key);
+    }
+
+    /// Removes all marks; whether there were any.
+    pub fn clear_marks(&mut self) -> bool {
+        let had = !self.marks.is_empty();
+        self.marks.clear();
+        had
+    }
+
+    /// The filter.
+    #[must_use]
+    pub fn filter(&self) -> &RowFilter {
+        &self.filter
+    }
+
+    /// Sets the filter.
+    pub fn set_filter(&mut self, text: &str) {
+        self.filter = RowFilter::new(text);
+    }
+
+    /// Number of the column sorted by.
+    #[must_use]
+    pub fn sort(&self) -> usize {
+        self.sort
+    }
+
+    /// Sorts by this column from now on.
+    pub fn set_sort(&mut self, column: usize, is_reversed: bool) {
+        self.sort = column;
+        self.is_reversed = is_reversed;
+    }
+
+    /// Whether the order is turned round.
+    #[must_use]
+    pub fn is_reversed(&self) -> bool {
+        self.is_reversed
+    }
+
+    /// Columns scrolled away to the left, the frozen one not counted.
+    #[must_use]
+    pub fn columns_skipped(&self) -> usize {
+        self.columns_skipped
+    }
+
+    /// Carries out a command that every list understands; whether it was one.
+    pub fn run(&mut self, command: CommandId, columns: usize) -> bool {
+        let half = (self.height / 2).max(1);
+        match command {
+            CommandId::Down => self.select_index(self.index.saturating_add(1)),
+            CommandId::Up => self.select_index(self.index.saturating_sub(1)),
+            CommandId::First => self.select_index(0),
+            CommandId::Last => self.select_index(usize::MAX),
+            CommandId::HalfDown => self.select_index(self.index.saturating_add(half)),
+            CommandId::HalfUp => self.select_index(self.index.saturating_sub(half)),
+            CommandId::PageDown => self.select_index(self.index.saturating_add(self.height)),
+            CommandId::PageUp => self.select_index(self.index.saturating_sub(self.height)),
+            CommandId::Mark => self.toggle_mark(),
+            CommandId::Unmark => {
+                self.marks.clear();
+            }
+            CommandId::SortNext if columns > 0 => self.sort = (self.sort + 1) % columns,
+            CommandId::SortPrevious if columns > 0 => {
+                self.sort = (self.sort + columns - 1) % columns;
+            }
+            CommandId::SortReverse => self.is_reversed = !self.is_reversed,
+            CommandId::ColumnsRight if columns > 1 => {
+                self.columns_skipped = (self.columns_skipped + 1).min(columns - 2);
+            }
+            CommandId::ColumnsLeft => {
+                self.columns_skipped = self.columns_skipped.saturating_sub(1);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn toggle_mark(&mut self) {
+        let Some(key) = self.selected().cloned() else { return };
+        if !self.marks.remove(&key) {
+            self.marks.insert(key);
+        }
+        self.select_index(self.index + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(rows: std::ops::Range<i32>, height: usize) -> ListState<i32> {
+        let mut list = ListState::default();
+        list.settle(rows.collect(), height);
+        list
+    }
+
+    #[test]
+    fn the_selection_stays_with_its_row() {
+        let mut list = list(0..10, 5);
+        list.run(CommandId::Down, 1);
+        list.run(CommandId::Down, 1);
+        assert_eq!(list.selected(), Some(&2));
+        list.settle(vec![9, 8, 2, 1], 5);
+        assert_eq!((list.selected(), list.selected_index()), (Some(&2), Some(2)));
+        list.settle(vec![9, 8, 1], 5);
+        assert_eq!(list.selected(), Some(&1), "its row is gone: the one in its place");
+        list.settle(Vec::new(), 5);
+        assert_eq!(list.selected(), None);
+    }
+
+    #[test]
+    fn the_selected_row_is_always_on_the_screen() {
+        let mut list = list(0..100, 10);
+        for command in [
+            CommandId::Last,
+            CommandId::Up,
+            CommandId::HalfUp,
+            CommandId::PageUp,
+            CommandId::First,
+            CommandId::PageDown,
+            CommandId::HalfDown,
+        ] {
+            list.run(command, 1);
+            let index = list.selected_index().unwrap();
+            assert!((list.offset()..list.offset() + 10).contains(&index), "{command:?}");
+            assert!(list.offset() <= 90);
+        }
+        list.run(CommandId::Last, 1);
+        assert_eq!((list.selected_index(), list.offset()), (Some(99), 90));
+        list.settle((0..100).collect(), 3);
+        assert_eq!(list.offset(), 97, "a smaller window");
+        list.settle((0..100).collect(), 50);
+        assert_eq!(list.offset(), 50, "a larger one is filled");
+    }
+
+    #[test]
+    fn marks_stay_with_their_rows() {
+        let mut list = list(0..4, 4);
+        list.run(CommandId::Mark, 1);
+        list.run(CommandId::Mark, 1);
+        list.settle(vec![3, 2, 1], 4);
+        list.retain_marks(|key| *key != 0);
+        assert_eq!(list.marks().iter().collect::<Vec<_>>(), [&1]);
+        assert!(list.clear_marks() && !list.clear_marks());
+    }
+
+    #[test]
+    fn filter_words_are_and_with_not() {
+        let accepts = |filter: &str| RowFilter::new(filter).accepts(["Alpha", "βeta 7"].into_iter());
+        for (filter, expect) in [
+            ("", true),
+            ("alpha", true),
+            ("ALPHA 7", true),
+            ("alpha 8", false),
+            ("!8", true),
+            ("!alpha", false),
+            ("alpha !gamma", true),
+            ("Βeta", true),
+            ("!", true),
+        ] {
+            assert_eq!(accepts(filter), expect, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn sorting_and_columns_wrap_and_stop() {
+        let mut list = list(0..4, 4);
+        list.run(CommandId::SortPrevious, 3);
+        assert_eq!(list.sort(), 2);
+        list.run(CommandId::SortNext, 3);
+        assert_eq!(list.sort(), 0);
+        for _ in 0..9 {
+            list.run(CommandId::ColumnsRight, 5);
+        }
+        assert_eq!(list.columns_skipped(), 3);
+        assert!(!list.run(CommandId::Quit, 5));
+    }
+}
