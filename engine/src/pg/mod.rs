@@ -1,3 +1,4 @@
 //! What PostgreSQL is made of: its types, files, queries and connections.
 
+pub mod control_file;
 pub mod types;
