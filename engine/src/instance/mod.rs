@@ -1,4 +1,7 @@
 //! Instances: finding them, knowing their state, starting and stopping them.
 
 pub mod binaries;
+pub mod classify;
 pub mod config_file;
+pub mod facts;
+pub mod target;

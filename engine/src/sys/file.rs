@@ -20,6 +20,8 @@ pub struct Stat {
     pub size: u64,
     /// Whether it is a directory.
     pub is_directory: bool,
+    /// Whether it is a plain file.
+    pub is_regular: bool,
 }
 
 /// Looks at a path, symbolic links followed.
@@ -35,6 +37,7 @@ pub fn stat(path: &Path) -> io::Result<Stat> {
         device: data.dev(),
         size: data.len(),
         is_directory: data.is_dir(),
+        is_regular: data.is_file(),
     })
 }
 

@@ -84,6 +84,13 @@ pub fn command_line(pid: i32) -> Option<String> {
     Some(text.trim_end_matches('\0').replace('\0', " "))
 }
 
+/// The program's name as the kernel keeps it (`/proc/PID/comm`), even of a zombie.
+#[must_use]
+pub fn name(pid: i32) -> Option<String> {
+    let text = file::read_text(&PathBuf::from(format!("/proc/{pid}/comm")), 64).ok()?;
+    Some(text.trim_end().to_owned())
+}
+
 /// Processes whose parent is `pid`.
 #[must_use]
 pub fn children(pid: i32) -> Vec<i32> {
