@@ -3,5 +3,6 @@
 pub mod binaries;
 pub mod classify;
 pub mod config_file;
+pub mod discover;
 pub mod facts;
 pub mod target;
