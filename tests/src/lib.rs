@@ -10,6 +10,7 @@ pub mod hermetic;
 pub mod instance;
 pub mod majors;
 pub mod proc;
+pub mod pty;
 pub mod run;
 pub mod tls;
 
@@ -24,6 +25,7 @@ pub use hermetic::Home;
 pub use instance::{InstanceBuilder, Session, TestInstance};
 pub use majors::Major;
 pub use pgdeck_engine::api::StopMode;
+pub use pty::Console;
 pub use run::{Finished, Run, run};
 pub use rustix::process::Signal;
 pub use server_log::LogFindings;
