@@ -12,6 +12,7 @@ pub mod majors;
 pub mod proc;
 pub mod pty;
 pub mod run;
+pub mod tidy;
 pub mod tls;
 
 mod account;
