@@ -284,6 +284,13 @@ fn a_failed_start_shows_the_log() {
 }
 
 #[test]
+fn the_program_under_test_is_built() {
+    let program = pgdeck_tests::bin::pgdeck();
+    assert!(program.is_file(), "{}", program.display());
+    assert!(program.ends_with("pgdeck"));
+}
+
+#[test]
 fn a_killed_run_is_cleaned_up_by_the_next() {
     let left = leave_an_instance_behind();
     let pid = fs::read_to_string(left.join("data/postmaster.pid")).unwrap();
