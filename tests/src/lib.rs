@@ -1,1 +1,33 @@
-//! x
+//! The test house of pgdeck: real PostgreSQL of every supported major version, a real
+//! pseudo-terminal, the built program, and the reader behind the tidy test.
+//!
+//! Nothing here mocks. A server version that is missing fails the test that asked for it;
+//! it never skips. What a test starts is gone when it ends, and what a killed run left
+//! behind is removed by the next one; only a failing test keeps its directories.
+
+pub mod bin;
+pub mod hermetic;
+pub mod instance;
+pub mod majors;
+pub mod proc;
+pub mod pty;
+pub mod run;
+pub mod tidy;
+pub mod tls;
+
+mod account;
+mod cache;
+mod forks;
+mod place;
+mod server_log;
+mod template;
+
+pub use hermetic::Home;
+pub use instance::{InstanceBuilder, Session, TestInstance};
+pub use majors::Major;
+pub use pgdeck_engine::api::StopMode;
+pub use pty::Console;
+pub use run::{Finished, Run, run};
+pub use rustix::process::Signal;
+pub use server_log::LogFindings;
+pub use tls::TlsMaterial;
