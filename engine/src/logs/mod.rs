@@ -12,20 +12,25 @@
 //! it is synchronous: callers run it where waiting for a disk is allowed.
 
 pub mod csvlog;
-
+pub mod follow;
 pub mod jsonlog;
 pub mod lines;
-
+pub mod locate;
+pub mod observe;
 pub mod parse;
 pub mod prefix;
-
+pub mod source;
 pub mod stderr;
 pub mod text;
-
+pub mod triage;
+pub mod wild;
 pub mod words;
 pub mod zone;
 
+pub use follow::{Follower, Polled};
+pub use locate::{Located, LogSettings, Observed, locate};
+pub use observe::observe;
 pub use parse::{LogParser, ParserSettings};
 pub use prefix::Prefix;
-
+pub use source::{FetchedBytes, FileBytes, LogBytes};
 pub use zone::Zone;
