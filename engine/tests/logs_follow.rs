@@ -137,6 +137,18 @@ fn follows_to_a_new_name_after_the_rest_of_the_old() {
 }
 
 #[test]
+fn a_renamed_file_is_not_read_twice() {
+    let mut scene = Scene::new();
+    scene.append("a.log", &["LOG:  one", "LOG:  two"]);
+    scene.poll().unwrap();
+    fs::rename(scene.path("a.log"), scene.path("a.log.1")).unwrap();
+    scene.follower.set_source(file_source(scene.path("a.log.1")), open);
+    scene.append("a.log.1", &["LOG:  three"]);
+    scene.poll().unwrap();
+    assert_eq!(scene.messages(), ["one", "two", "three"]);
+}
+
+#[test]
 fn moves_on_from_a_log_that_is_gone() {
     let mut scene = Scene::new();
     assert_eq!(scene.poll().unwrap_err().code, ErrorCode::LogNotFound);

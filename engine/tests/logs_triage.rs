@@ -245,6 +245,34 @@ fn a_clean_restart_recovers_too() {
 }
 
 #[test]
+fn other_languages_are_understood_as_far_as_can_be() {
+    let mut causes = Vec::new();
+    for (title, text) in sections("languages/starts.txt") {
+        let settings = ParserSettings::default();
+        if title.ends_with("restart") {
+            assert_eq!(cause_in_output(text.as_bytes(), &settings), None, "{title}");
+            let entries: Vec<_> = parse_all(LogFormat::Stderr, settings, text.as_bytes())
+                .into_iter()
+                .map(Arc::new)
+                .collect();
+            let start = last_start(&entries);
+            assert_eq!(start.after_crash, Some(true), "{title}");
+            assert_eq!(start.recovered.len(), 1, "{title}");
+            continue;
+        }
+        let cause = cause_in_output(text.as_bytes(), &settings).unwrap();
+        assert_eq!(cause.slug, "server_message", "{title}");
+        causes.push(cause);
+    }
+    assert_eq!(causes.len(), 6);
+    assert_eq!(causes[0].text, "konnte keine TCP/IP-Sockets erstellen");
+    assert_eq!(
+        causes[1].detail.as_deref(),
+        Some("ungültiger Wert für Parameter »wal_level«: »foo«")
+    );
+}
+
+#[test]
 fn what_real_sessions_call_harmless() {
     for major in 13..=18 {
         let grave: BTreeSet<_> = session(&format!("sessions/{major}.log"))

@@ -7,7 +7,7 @@
 //!
 //! A full disk tears a record in two, and with a quote left open everything after it would be
 //! read inside out. So a line that can only be the first of a record begins one, even within
-//! quotes: [`begins_record`] demands the form of fourteen columns, where a log line pasted into
+//! quotes: `begins_record` demands the form of fourteen columns, where a log line pasted into
 //! a statement has its quotes doubled and fails.
 
 use crate::api::LogEntry;

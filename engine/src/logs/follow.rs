@@ -19,10 +19,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::api::{Error, ErrorCode, LOG_ENTRIES_MAX, LogEntry, LogFormat, LogSource, Result};
+use crate::api::{
+    Error, ErrorCode, LOG_ENTRIES_MAX, LogEntry, LogFormat, LogSource, LogTail, Result,
+};
+use crate::sys::log_file::FileIdentity;
 
 use super::parse::{Begin, LogParser, ParserSettings};
-use super::source::{AtPath, LogBytes, ReadRange};
+use super::source::{AtPath, LogBytes, LogStat, ReadRange};
 use super::triage;
 
 /// Bytes before the end of a log at which following begins.
@@ -71,6 +74,8 @@ struct Current<B> {
     bytes: B,
     parser: LogParser,
     position: Position,
+    /// Which file it was when it was last looked at.
+    identity: Option<FileIdentity>,
     quiet_polls: u32,
     /// Entries before this moment were seen in the log before this one.
     not_before: Option<NotBefore>,
@@ -80,8 +85,8 @@ struct Current<B> {
 enum Position {
     /// Not opened yet: the first log of this follower.
     NearEnd,
-    /// Not opened yet: one that followed another.
-    Following,
+    /// Not opened yet: one that followed another, of which so much was read.
+    Following(Option<(FileIdentity, u64)>),
     /// Bytes read so far.
     At(u64),
 }
@@ -143,6 +148,17 @@ impl<B: LogBytes> Follower<B> {
         &self.tail.entries
     }
 
+    /// The newest entries as a front end sees them. Costs a copy of at most
+    /// [`LOG_ENTRIES_MAX`] pointers: to be called when a poll added something.
+    #[must_use]
+    pub fn tail(&self, also_syslog: bool) -> LogTail {
+        LogTail {
+            source: self.current.source.clone(),
+            also_syslog,
+            entries: self.tail.entries.iter().map(Arc::clone).collect(),
+        }
+    }
+
     /// Number of the newest entry; zero before the first. It never falls.
     #[must_use]
     pub fn sequence(&self) -> u64 {
@@ -160,9 +176,9 @@ impl<B: LogBytes> Follower<B> {
     /// # Errors
     /// As [`LogBytes::stat`].
     pub fn wants(&mut self) -> Result<Option<ReadRange>> {
-        let size = self.current.bytes.stat()?.size;
-        let offset = self.align(size);
-        Ok(range(offset, size, POLL_BYTES_MAX))
+        let stat = self.current.bytes.stat()?;
+        let offset = self.align(stat);
+        Ok(range(offset, stat.size, POLL_BYTES_MAX))
     }
 
     /// Reads what was added, moves on when the log did.
@@ -182,7 +198,7 @@ impl<B: LogBytes> Follower<B> {
                     continue;
                 }
             };
-            let behind_bytes = self.catch_up(stat.size, &mut budget)?;
+            let behind_bytes = self.catch_up(stat, &mut budget)?;
             if behind_bytes > 0 {
                 break behind_bytes;
             }
@@ -205,9 +221,9 @@ impl<B: LogBytes> Follower<B> {
     }
 
     /// Reads until the end or until the budget is spent; returns what is left.
-    fn catch_up(&mut self, size: u64, budget: &mut usize) -> Result<u64> {
-        let mut offset = self.align(size);
-        while let Some(range) = range(offset, size, *budget) {
+    fn catch_up(&mut self, stat: LogStat, budget: &mut usize) -> Result<u64> {
+        let mut offset = self.align(stat);
+        while let Some(range) = range(offset, stat.size, *budget) {
             let bytes = self.current.bytes.read(range.offset, range.length)?;
             if bytes.is_empty() {
                 break;
@@ -217,12 +233,13 @@ impl<B: LogBytes> Follower<B> {
             self.current.position = Position::At(offset);
             self.take(|parser, out| parser.feed(&bytes, out));
         }
-        Ok(size.saturating_sub(offset))
+        Ok(stat.size.saturating_sub(offset))
     }
 
-    /// Where to read from, given the size: decides where to begin, notices truncation, skips
-    /// ahead.
-    fn align(&mut self, size: u64) -> u64 {
+    /// Where to read from: decides where to begin, notices truncation, skips ahead.
+    fn align(&mut self, stat: LogStat) -> u64 {
+        let size = stat.size;
+        self.current.identity = stat.identity;
         match self.current.position {
             Position::At(offset) if size < offset => {
                 self.take(LogParser::finish);
@@ -238,7 +255,14 @@ impl<B: LogBytes> Follower<B> {
             }
             Position::At(offset) => offset,
             Position::NearEnd => self.begin_at(size.saturating_sub(TAIL_BYTES)),
-            Position::Following => {
+            // The same file under another name, as after renaming one the server has open.
+            Position::Following(Some((file, offset)))
+                if stat.identity == Some(file) && offset <= size =>
+            {
+                self.current.position = Position::At(offset);
+                offset
+            }
+            Position::Following(_) => {
                 if let Some(not_before) = &mut self.current.not_before {
                     not_before.until = size;
                 }
@@ -259,14 +283,18 @@ impl<B: LogBytes> Follower<B> {
     fn start_again(&mut self) {
         self.take(LogParser::finish);
         self.current.bytes.reopen();
-        self.current.position = Position::Following;
+        self.current.position = Position::Following(None);
         self.current.not_before = self.not_before();
     }
 
     fn move_on(&mut self) {
         let Some((source, bytes)) = self.next.take() else { return };
         self.take(LogParser::finish);
-        self.current = Current::new(source, bytes, &self.settings, Position::Following);
+        let read = match self.current.position {
+            Position::At(offset) => self.current.identity.map(|identity| (identity, offset)),
+            _ => None,
+        };
+        self.current = Current::new(source, bytes, &self.settings, Position::Following(read));
         self.current.not_before = self.not_before();
     }
 
@@ -299,7 +327,7 @@ impl<B: LogBytes> Follower<B> {
 impl<B> Current<B> {
     fn new(source: LogSource, bytes: B, settings: &ParserSettings, position: Position) -> Self {
         let parser = LogParser::new(format(&source), settings.clone(), Begin::Whole);
-        Self { source, bytes, parser, position, quiet_polls: 0, not_before: None }
+        Self { source, bytes, parser, position, identity: None, quiet_polls: 0, not_before: None }
     }
 
     fn is_old(&mut self, entry: &LogEntry) -> bool {

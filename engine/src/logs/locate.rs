@@ -1,7 +1,7 @@
 //! Which log is written now.
 //!
 //! A pure function of what the server is set to ([`LogSettings`]) and of what was seen of it
-//! ([`Observed`]); [`super::observe`] does the looking on this machine. It is asked again every
+//! ([`Observed`]); [`super::observe()`] does the looking on this machine. It is asked again every
 //! few seconds, because rotation and `SIGHUP` move the log.
 //!
 //! When several formats are written, the structured ones come first: `jsonlog`, `csvlog`, then
@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::api::{Error, ErrorCode, LogFormat, LogSource, Result};
+use crate::api::{Error, ErrorCode, LogFormat, LogSource, Result, ServerVersion};
 
 use super::wild;
 
@@ -101,13 +101,15 @@ pub struct LogFileSeen {
 pub struct Observed {
     /// It runs on another machine: files are read through SQL.
     pub is_remote: bool,
-    /// `pg_current_logfile('stderr')` and so on, where it is not null.
+    /// `pg_current_logfile('stderr')` and so on for each of [`formats`], where it is not null.
+    /// For superusers, and from 17 for `pg_monitor`.
     pub reported: Vec<(LogFormat, String)>,
     /// Contents of `current_logfiles` in the data directory.
     pub current_logfiles: Option<String>,
     /// Where standard error goes.
     pub standard_error: StandardError,
-    /// Files of `log_directory`; needed only when nothing above names one.
+    /// Files of `log_directory`; needed only when nothing above names one. Of a remote server
+    /// from `pg_ls_logdir()`, which `pg_monitor` may call on every version.
     pub log_files: Vec<LogFileSeen>,
     /// An existing file at a place where packages put logs (see [`conventional_path`]).
     pub conventional: Option<PathBuf>,
@@ -143,6 +145,13 @@ pub struct Located {
     pub also_syslog: bool,
     /// How it was found.
     pub evidence: Evidence,
+}
+
+/// The formats a server can write, in the order of preference. `pg_current_logfile` fails for
+/// any other.
+#[must_use]
+pub fn formats(version: ServerVersion) -> &'static [LogFormat] {
+    if version.major() >= 15 { &PREFERENCE } else { &PREFERENCE[1..] }
 }
 
 /// Finds the log.
@@ -332,7 +341,10 @@ fn nothing_known(settings: &LogSettings, observed: &Observed) -> Error {
     if observed.is_remote && settings.logging_collector {
         return not_found(settings, "the server does not say where its log is")
             .detail("pg_current_logfile() gave nothing")
-            .hint("Grant pg_monitor to the role pgdeck connects as; reading the file needs pg_read_server_files.");
+            .hint(
+                "As a superuser: GRANT EXECUTE ON FUNCTION pg_catalog.pg_current_logfile(text) TO \
+                 the role; or grant it pg_monitor, which may list log_directory.",
+            );
     }
     if observed.is_remote {
         return not_found(settings, "the log of the server stays on its machine")

@@ -1,4 +1,4 @@
-//! Looks where a local server's log may be, for [`super::locate`].
+//! Looks where a local server's log may be, for [`super::locate()`].
 
 use std::io;
 use std::path::Path;

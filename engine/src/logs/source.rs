@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::api::{Error, ErrorCode, Result};
-use crate::sys::log_file::{self, Access, LogFile};
+use crate::sys::log_file::{self, Access, FileIdentity, LogFile};
 
 /// What has become of the name under which the open file was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct LogStat {
     pub size: u64,
     /// What its name stands for.
     pub at_path: AtPath,
+    /// Which file it is, where that can be told.
+    pub identity: Option<FileIdentity>,
 }
 
 /// A log as bytes. A follower asks, nothing else does.
@@ -79,7 +81,7 @@ impl LogBytes for FileBytes {
             // A directory that refuses now does not take away what is open.
             Err(_) => AtPath::Same,
         };
-        Ok(LogStat { size: open.size, at_path })
+        Ok(LogStat { size: open.size, at_path, identity: Some(open.identity) })
     }
 
     fn read(&mut self, offset: u64, length_max: usize) -> Result<Vec<u8>> {
@@ -143,7 +145,8 @@ impl FetchedBytes {
 
 impl LogBytes for FetchedBytes {
     fn stat(&mut self) -> Result<LogStat> {
-        self.size.clone().map(|size| LogStat { size, at_path: AtPath::Same })
+        let stat = |size| LogStat { size, at_path: AtPath::Same, identity: None };
+        self.size.clone().map(stat)
     }
 
     fn read(&mut self, offset: u64, length_max: usize) -> Result<Vec<u8>> {
@@ -182,6 +185,25 @@ fn refused(path: &Path, error: &io::Error) -> Error {
             .detail(error.to_string())
             .hint("Look at the disk and the system's own log; pgdeck tries again by itself."),
     }
+}
+
+/// The error for a log the server did not let the role read; `detail` is the server's message.
+///
+/// Measured on 13 to 18: `pg_stat_file` and `pg_read_binary_file` are for superusers unless
+/// `EXECUTE` is granted, whatever role one is a member of; with the grant, files below
+/// `log_directory` may be read. `pg_current_logfile` is granted to `pg_monitor` from 17.
+#[must_use]
+pub fn refused_by_server(path: &str, detail: impl Into<String>) -> Error {
+    Error::new(
+        ErrorCode::LogUnreadable,
+        format!("the server does not let this role read \"{path}\""),
+    )
+    .detail(detail)
+    .hint(
+        "As a superuser: GRANT EXECUTE ON FUNCTION pg_catalog.pg_current_logfile(text), \
+             pg_catalog.pg_stat_file(text), pg_catalog.pg_read_binary_file(text, bigint, bigint) \
+             TO the role.",
+    )
 }
 
 /// The error for a log this user may not read; `access` says who may.

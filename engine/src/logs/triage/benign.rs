@@ -50,7 +50,9 @@ const BENIGN: &[(&str, LogSeverity, &str)] = &[
     ("connection to client lost", LogSeverity::Fatal, CLIENT_LEFT),
     ("incomplete startup packet", LogSeverity::Log, NO_CLIENT),
     ("invalid length of startup packet", LogSeverity::Log, NO_CLIENT),
-    ("could not accept SSL connection: *", LogSeverity::Log, NO_CLIENT),
+    ("could not accept SSL connection: EOF detected", LogSeverity::Log, NO_CLIENT),
+    ("could not accept SSL connection: Success", LogSeverity::Log, NO_CLIENT),
+    ("could not accept SSL connection: Connection reset by peer", LogSeverity::Log, NO_CLIENT),
     // 13 to 15, then 16 to 18.
     ("invalid record length at *: wanted 24, got 0", LogSeverity::Log, END_OF_WAL),
     ("invalid record length at *: expected at least 24, got 0", LogSeverity::Log, END_OF_WAL),

@@ -5,6 +5,7 @@ use crate::logs::parse::{ParserSettings, parse_all};
 use crate::logs::wild;
 
 use super::cause_rules::{RULES, Rule, Where};
+use super::known::{Known, known_entry};
 use super::{benign, plain};
 
 /// The probable cause of a failed start.
@@ -23,6 +24,9 @@ pub struct Cause {
 /// A message that matched nothing: its own text is all there is to say.
 const UNRECOGNISED: &str = "server_message";
 
+/// Lines before an unrecognised message that are shown with it.
+const SAID_BEFORE_MAX: usize = 2;
+
 /// The cause of the last failed start that the entries (oldest first) end with. `None` when they
 /// do not end with a failed start: the server is running, or was stopped.
 ///
@@ -34,11 +38,15 @@ where
     I: IntoIterator<Item = &'e LogEntry>,
     I::IntoIter: DoubleEndedIterator,
 {
+    let attempt = last_attempt(entries);
     let mut best: Option<(u8, Cause)> = None;
-    for entry in last_attempt(entries) {
-        if let Some((weight, cause)) = explain(entry)
+    for (at, entry) in attempt.iter().enumerate() {
+        if let Some((weight, mut cause)) = explain(entry)
             && best.as_ref().is_none_or(|(found, _)| weight > *found)
         {
+            if cause.slug == UNRECOGNISED && cause.detail.is_none() {
+                cause.detail = said_before(&attempt[..at], entry);
+            }
             best = Some((weight, cause));
         }
     }
@@ -64,14 +72,13 @@ where
     let mut gave_up = false;
     let mut failed: Option<&LogEntry> = None;
     for entry in entries.into_iter().rev() {
-        let message = plain(entry);
-        let is = |pattern: &str| wild::matches(pattern, &message);
+        let known = known_entry(entry);
         // Said by a server that could not start, even after it was "ready" for a moment.
-        gave_up |= is("* due to startup process failure") || is("startup process (PID *) *");
-        if is("database system is shut down") && attempt_has_begun(&attempt) {
+        gave_up |= known == Some(Known::GaveUp);
+        if known == Some(Known::ShutDown) && attempt_has_begun(&attempt) {
             break;
         }
-        if is("database system is ready to accept *") && !gave_up {
+        if known == Some(Known::Ready) && !gave_up {
             break;
         }
         let is_fatal = entry.severity >= Some(LogSeverity::Fatal) && benign(entry).is_none();
@@ -84,7 +91,7 @@ where
             failed = Some(entry);
         }
         attempt.push(entry);
-        if is("starting PostgreSQL *") {
+        if known == Some(Known::Starting) {
             break;
         }
     }
@@ -95,6 +102,19 @@ where
 /// Whether something besides the last words of a server that stopped was seen already.
 fn attempt_has_begun(attempt: &[&LogEntry]) -> bool {
     attempt.iter().any(|entry| benign(entry).is_none() && entry.severity.is_some())
+}
+
+/// What the same process said right before: a message that says only that something is wrong
+/// mostly has the reason there.
+fn said_before(attempt: &[&LogEntry], entry: &LogEntry) -> Option<String> {
+    let said: Vec<&str> = attempt
+        .iter()
+        .rev()
+        .take_while(|before| before.pid == entry.pid && known_entry(before).is_none())
+        .take(SAID_BEFORE_MAX)
+        .map(|before| before.message.as_str())
+        .collect();
+    (!said.is_empty()).then(|| said.into_iter().rev().collect::<Vec<_>>().join("\n"))
 }
 
 /// What an entry explains, and how specifically: above the generic ones 3, consequences 2, a

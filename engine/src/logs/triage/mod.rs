@@ -2,13 +2,15 @@
 //! recovered, how many errors are new.
 //!
 //! Messages are recognised by their English text, which is the same on 13 to 18 but for quotes
-//! around names of settings; those are ignored. A server with another `lc_messages` is
-//! understood as far as SQLSTATE and severity go, and otherwise quoted.
+//! around names of settings; those are ignored. Of a server with another `lc_messages`, starts,
+//! stops, crashes and prepared transactions are understood in every language; what is harmless
+//! as far as SQLSTATE tells; a cause is quoted, not explained.
 
 mod benign;
 mod cause;
 mod cause_rules;
 mod count;
+mod known;
 mod restart;
 
 pub use benign::benign;

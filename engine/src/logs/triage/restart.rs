@@ -17,8 +17,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::api::{LogEntry, TransactionId};
-use crate::logs::wild;
 
+use super::known::{Known, known};
 use super::plain;
 
 /// A prepared transaction the last start took over.
@@ -52,18 +52,6 @@ impl LastStart {
     }
 }
 
-const RECOVERING: &str = "recovering prepared transaction ";
-
-/// What the first lines of a startup process say of the stop before.
-const AFTER_CRASH: [&str; 3] = [
-    "database system was interrupted*",
-    "database system was not properly shut down; automatic recovery in progress",
-    "database system shutdown was interrupted*",
-];
-
-const AFTER_STOP: [&str; 2] =
-    ["database system was shut down at *", "database system was shut down in recovery at *"];
-
 /// What the entries, oldest first, tell of the last start. Empty when they reach not that far.
 #[must_use]
 pub fn last_start<'e, I>(entries: I) -> LastStart
@@ -74,27 +62,30 @@ where
     let mut start = LastStart::default();
     for entry in entries.into_iter().rev() {
         let message = plain(entry);
-        if let Some(rest) = message.strip_prefix(RECOVERING) {
-            let digits = rest.split(|char: char| !char.is_ascii_digit()).next().unwrap_or_default();
-            if let Ok(number) = digits.parse() {
-                let transaction = TransactionId::from_u32(number);
-                start
-                    .recovered
-                    .push(RecoveredTransaction { transaction, entry: Arc::clone(entry) });
+        match known(&message) {
+            Some((Known::Prepared, texts)) => {
+                if let Some(number) = texts.first().and_then(|text| text.parse().ok()) {
+                    start.recovered.push(RecoveredTransaction {
+                        transaction: TransactionId::from_u32(number),
+                        entry: Arc::clone(entry),
+                    });
+                }
             }
-            continue;
-        }
-        let is =
-            |patterns: &[&str]| patterns.iter().any(|pattern| wild::matches(pattern, &message));
-        if is(&AFTER_CRASH) {
-            start.after_crash = Some(true);
-            start.at = entry.at;
-        } else if start.after_crash.is_none() && is(&AFTER_STOP) {
-            start.after_crash = Some(false);
-            start.at = entry.at;
-        } else if start.after_crash.is_some() {
-            // Before the first line of that startup process.
-            break;
+            Some((Known::AfterCrash, _)) => {
+                start.after_crash = Some(true);
+                start.at = entry.at;
+            }
+            Some((Known::AfterStop, _)) if start.after_crash.is_none() => {
+                start.after_crash = Some(false);
+                start.at = entry.at;
+            }
+            // Before the startup process of the last start.
+            Some((Known::Starting | Known::Ready | Known::ShutDown | Known::AfterStop, _))
+                if start.after_crash.is_some() =>
+            {
+                break;
+            }
+            _ => {}
         }
     }
     start.recovered.reverse();
