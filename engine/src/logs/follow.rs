@@ -46,7 +46,10 @@ pub const NEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes of text the kept entries have at most.
 pub const TAIL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Polls without growth after which a line without its end is taken as it is.
+/// Times one poll follows a name to another file.
+const MOVES_MAX: u32 = 4;
+
+/// Polls without growth after which an entry no longer waits for a line that is half written.
 const QUIET_POLLS_MAX: u32 = 5;
 
 /// What a poll did.
@@ -189,6 +192,7 @@ impl<B: LogBytes> Follower<B> {
     pub fn poll(&mut self) -> Result<Polled> {
         let before = self.tail.sequence;
         let mut budget = POLL_BYTES_MAX;
+        let mut moves_left = MOVES_MAX;
         let behind_bytes = loop {
             let stat = match self.current.bytes.stat() {
                 Ok(stat) => stat,
@@ -207,8 +211,11 @@ impl<B: LogBytes> Follower<B> {
                 continue;
             }
             match stat.at_path {
-                AtPath::Same => break 0,
-                AtPath::Replaced => self.start_again(),
+                AtPath::Replaced if moves_left > 0 => {
+                    moves_left -= 1;
+                    self.start_again();
+                }
+                AtPath::Same | AtPath::Replaced => break 0,
                 AtPath::Gone => {
                     self.end_poll(budget);
                     return Err(gone(&self.current.source));
@@ -308,8 +315,8 @@ impl<B: LogBytes> Follower<B> {
         self.current.quiet_polls =
             if grew { 0 } else { self.current.quiet_polls.saturating_add(1) };
         self.take(LogParser::settle);
-        if self.current.quiet_polls == QUIET_POLLS_MAX && self.current.parser.is_waiting() {
-            self.take(LogParser::finish);
+        if self.current.quiet_polls == QUIET_POLLS_MAX {
+            self.take(LogParser::flush);
         }
     }
 

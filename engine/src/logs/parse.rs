@@ -72,7 +72,8 @@ impl LogParser {
         }
     }
 
-    /// Gives out every entry whose lines are whole, waiting no longer for more of them.
+    /// Gives out every entry that has whole lines, waiting no longer for more of them. A line
+    /// without its end stays.
     pub fn flush(&mut self, out: &mut Vec<LogEntry>) {
         if let Self::Stderr(parser) = self {
             parser.flush(out);

@@ -66,9 +66,7 @@ impl StderrParser {
 
     /// See [`super::LogParser::flush`].
     pub fn flush(&mut self, out: &mut Vec<LogEntry>) {
-        if self.lines.is_empty() {
-            self.entries.give_out_all(out);
-        }
+        self.entries.give_out_all(out);
     }
 
     /// See [`super::LogParser::finish`].

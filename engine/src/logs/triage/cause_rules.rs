@@ -64,7 +64,6 @@ pub(super) const RULES: &[Rule] = &[
         "Another process listens on port {port} of {2}: find it with 'ss -ltnp', stop it, or set another port in postgresql.conf."),
     rule("address_unavailable", 3, "could not bind * address *: Cannot assign requested address",
         "This machine has no address {2}: correct listen_addresses in postgresql.conf, or bring up the network interface first."),
-    // Not produced: needs a port below 1024.
     rule("port_privileged", 3, "could not bind * address *: Permission denied",
         "The server's user may not use this port on {2}: set port to 1024 or more in postgresql.conf."),
     rule("address_unavailable", 3, "could not bind * address *: *",
@@ -105,7 +104,6 @@ pub(super) const RULES: &[Rule] = &[
         "Correct {2} = {1} in postgresql.conf or postgresql.auto.conf: allowed is {3}."),
     rule("configuration_value", 3, "WAL archival cannot be enabled when wal_level is minimal",
         "Set wal_level = replica in postgresql.conf, or archive_mode = off."),
-    // Not produced.
     rule("configuration_value", 3, "WAL streaming (max_wal_senders > 0) requires wal_level *",
         "Set wal_level = replica in postgresql.conf, or max_wal_senders = 0."),
     rule("configuration_value", 3, "superuser_reserved_connections (*)*must be less than max_connections (*)",
@@ -136,7 +134,6 @@ pub(super) const RULES: &[Rule] = &[
         "Run 'chmod 0700 {1}' (or 0750)."),
     rule("data_directory_owner", 3, "data directory * has wrong ownership",
         "Start the server as the owner of {1}, or give the whole directory to the server's user with chown -R."),
-    // Not produced: pg_ctl and postgres refuse earlier.
     rule("not_a_cluster", 3, "* is not a valid data directory", NOT_A_CLUSTER),
     rule("not_a_cluster", 3, "directory * is not a database cluster directory", NOT_A_CLUSTER),
     rule("not_a_cluster", 3, "directory * does not exist", NOT_A_CLUSTER),
@@ -163,7 +160,7 @@ pub(super) const RULES: &[Rule] = &[
         "Give pg_wal and the place it links to back to the server's user with mode 0700."),
     rule("wal_damaged", 3, "could not locate a valid checkpoint record*", RESTORE),
     rule("backup_label", 3, "could not locate required checkpoint record*",
-        "The directory is a restored backup: make the file recovery.signal in it and set restore_command, or use pgdeck recover; remove backup_label only when it is not a backup."),
+        "The directory is a restored backup: make the file recovery.signal in it and set a restore_command that has the WAL of the backup, or use pgdeck recover; remove backup_label only when it is not a backup."),
     rule("backup_label", 3, "invalid data in file *",
         "Restore {1} from the backup it belongs to; without it the backup cannot be recovered."),
     rule("tablespace_missing", 3, "could not create directory pg_tblspc/*: *",
@@ -179,7 +176,6 @@ pub(super) const RULES: &[Rule] = &[
     // Libraries.
     rule("library_missing", 3, "could not access file *: No such file or directory",
         "Install the extension that has the library {1}, or remove {1} from shared_preload_libraries in postgresql.conf."),
-    // Not produced.
     rule("library_missing", 3, "could not load library *: *",
         "Install what the library {1} needs ({2}), or remove it from shared_preload_libraries in postgresql.conf."),
     rule("library_missing", 3, "incompatible library *: *",
@@ -189,8 +185,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("shared_memory", 3, "could not map anonymous shared memory: *", MEMORY),
     rule("shared_memory", 3, "huge pages not supported with the current shared_memory_type setting",
         "Set shared_memory_type = mmap in postgresql.conf, or huge_pages = try."),
-    // Not produced: need System V memory or semaphores.
     rule("shared_memory", 3, "could not create shared memory segment: *", KERNEL),
+    // Not produced, nor are the next four.
     rule("shared_memory", 3, "could not create semaphores: *", KERNEL),
     rule("shared_memory", 3, "could not resize shared memory segment *: *",
         "Enlarge /dev/shm, or lower shared_buffers and work_mem in postgresql.conf."),
@@ -222,7 +218,7 @@ pub(super) const RULES: &[Rule] = &[
         "Correct restore_command in postgresql.conf: {2}."),
     rule("recovery_timeline", 3, "recovery target timeline * does not exist",
         "Correct recovery_target_timeline in postgresql.conf: the archive has no history of timeline {1}."),
-    // Not produced.
+    // Not produced, nor are those of missing WAL.
     rule("recovery_timeline", 3, "requested timeline * is not a child of this server's history",
         "Recover from a backup of timeline {1}, or correct recovery_target_timeline in postgresql.conf."),
     rule("wal_missing", 3, "WAL ends before *",
@@ -242,7 +238,6 @@ pub(super) const RULES: &[Rule] = &[
     rule("ssl_certificate", 3, "could not load SSL certificate revocation list *: *", SSL_FILE),
     rule("ssl_key", 3, "private key file * has group or world access",
         "Run 'chmod 0600' on {1} (below the data directory unless the path is absolute)."),
-    // Not produced.
     rule("ssl_key", 3, "private key file * must be owned by the database user or root",
         "Give {1} to the server's user or to root with chown."),
     rule("ssl_key", 3, "could not access private key file *: *", SSL_FILE),
