@@ -6,6 +6,7 @@ pub mod api;
 pub mod connections;
 pub mod instance;
 pub mod jobs;
+pub mod logs;
 pub mod messages;
 pub mod monitor;
 pub mod pg;

@@ -48,7 +48,7 @@ impl LogSeverity {
 }
 
 /// One entry of the server log with the lines that belong to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogEntry {
     /// Number of the entry within this follower, rising by one.
     #[serde(skip)]
@@ -65,6 +65,8 @@ pub struct LogEntry {
     pub database: Option<String>,
     /// `application_name`.
     pub application: Option<String>,
+    /// `backend_type`, such as `client backend` or `checkpointer`, when the format carries it.
+    pub backend_type: Option<String>,
     /// SQLSTATE, when the format carries it.
     pub sqlstate: Option<String>,
     /// The message, several lines joined by newlines.
@@ -73,8 +75,14 @@ pub struct LogEntry {
     pub detail: Option<String>,
     /// `HINT`.
     pub hint: Option<String>,
+    /// `QUERY`: the query inside a function that failed, not the client's.
+    pub query: Option<String>,
     /// `CONTEXT`.
     pub context: Option<String>,
+    /// `LOCATION`: function, file and line of the server's source.
+    pub location: Option<String>,
+    /// `BACKTRACE`; never in `csvlog`.
+    pub backtrace: Option<String>,
     /// `STATEMENT`.
     pub statement: Option<String>,
     /// Known to be harmless, with the reason.

@@ -8,5 +8,6 @@ pub mod credentials;
 pub mod deadline;
 pub mod device;
 pub mod file;
+pub mod log_file;
 pub mod process;
 pub mod process_table;
