@@ -1,6 +1,7 @@
 //! What PostgreSQL is made of: its types, files, queries and connections.
 
 pub mod conf;
+pub mod connect;
 pub mod conninfo;
 pub mod control_file;
 pub mod files;

@@ -1,0 +1,208 @@
+//! Connections: hosts in order, encryption with its fallbacks, and errors in plain words.
+//!
+//! Owns what libpq does between the parameters and the first query. Knows no queries but
+//! the one that tells a primary from a standby, and no screens.
+//!
+//! Source: "Database Connection Control Functions" in the PostgreSQL manual;
+//! `PQconnectPoll()` in `src/interfaces/libpq/fe-connect.c`.
+
+mod attempt;
+mod driver;
+mod error;
+mod said;
+mod stream;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use crate::api::{Error, ErrorCode, ServerVersion};
+
+use super::conninfo::{ConnectParams, HostSpec, TargetSession};
+use attempt::{Failure, Next};
+
+pub use driver::{Canceller, Driver};
+pub use error::{ErrorContext, map_error};
+pub use stream::{DirectOpener, Opener, Opening};
+
+/// An open connection.
+///
+/// Dropped as a whole, it ends in the right order: the client first, then its driver.
+pub struct Connected {
+    /// Sends queries.
+    pub client: Client,
+    /// What the server said of itself at the start of the session.
+    pub server: ServerInfo,
+    /// Cancels the running query.
+    pub canceller: Canceller,
+    /// For the errors of this connection's queries, by [`map_error`].
+    pub context: ErrorContext,
+    /// Whether the connection is encrypted.
+    pub is_encrypted: bool,
+    /// Runs the connection.
+    pub driver: Driver,
+}
+
+impl fmt::Debug for Connected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connected")
+            .field("server", &self.server)
+            .field("context", &self.context)
+            .field("is_encrypted", &self.is_encrypted)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connected {
+    /// Turns an error of a query on this connection into one for the user.
+    #[must_use]
+    pub fn map_error(&self, error: &tokio_postgres::Error) -> Error {
+        map_error(error, &self.context)
+    }
+}
+
+/// Parameters the server reports at the start of a session ("Asynchronous Operations" in the
+/// chapter on the frontend/backend protocol).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// `server_version` as a number.
+    pub version: ServerVersion,
+    /// `server_version` as the server words it, such as `15.18 (Debian 15.18-0+deb12u1)`.
+    pub version_text: String,
+    /// `in_hot_standby`; 14 and later report it.
+    pub in_hot_standby: Option<bool>,
+    /// `is_superuser`.
+    pub is_superuser: Option<bool>,
+    /// `server_encoding`.
+    pub encoding: Option<String>,
+}
+
+/// Opens a connection to the first host that can be used.
+///
+/// Each host may take [`ConnectParams::connect_timeout`] in all. As in libpq, the next host
+/// is tried when one cannot be reached, does not answer, is not ready or is not the kind of
+/// server asked for; a host that refuses the role or its certificate ends the search.
+///
+/// # Errors
+/// Of the only host, or of the last one with the reasons of all in the detail:
+/// - [`ErrorCode::HostNotFound`], [`ErrorCode::ConnectRefused`], [`ErrorCode::ConnectTimeout`],
+///   [`ErrorCode::ConnectionLost`]: the network or the server's processes;
+/// - [`ErrorCode::TlsFailed`]: encryption or certificates;
+/// - [`ErrorCode::PasswordWrong`], [`ErrorCode::PasswordMissing`], [`ErrorCode::RoleUnknown`],
+///   [`ErrorCode::AuthenticationRefused`], [`ErrorCode::DatabaseUnknown`],
+///   [`ErrorCode::PermissionDenied`]: the server does not let this role in;
+/// - [`ErrorCode::NoConnectionSlots`], [`ErrorCode::ServerNotReady`]: it does not now;
+/// - [`ErrorCode::VersionUnsupported`]: it is older than 13 or newer than 18.
+pub async fn connect(params: &ConnectParams, opener: &Arc<dyn Opener>) -> Result<Connected, Error> {
+    let passes: &[TargetSession] = match params.target_session {
+        TargetSession::PreferStandby => &[TargetSession::Standby, TargetSession::Any],
+        ref one => std::slice::from_ref(one),
+    };
+    let mut failures = Vec::new();
+    for target in passes {
+        failures.clear();
+        for host in &params.hosts {
+            match try_host(params, host, *target, opener).await {
+                Ok(connected) => return Ok(connected),
+                Err(Failure { error, next: Next::Stop }) => return Err(error),
+                Err(Failure { error, next: Next::Host }) => failures.push((host, error)),
+            }
+        }
+    }
+    Err(sum_up(failures))
+}
+
+async fn try_host(
+    params: &ConnectParams,
+    host: &HostSpec,
+    target: TargetSession,
+    opener: &Arc<dyn Opener>,
+) -> Result<Connected, Failure> {
+    let attempt = attempt::host(params, host, target, opener);
+    let Some(limit) = params.connect_timeout else { return attempt.await };
+    tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| {
+        let context = attempt::context(params, host);
+        Err(Failure { error: error::timed_out(&context), next: Next::Host })
+    })
+}
+
+/// One error of several: the last, with what each host said.
+fn sum_up(mut failures: Vec<(&HostSpec, Error)>) -> Error {
+    let count = failures.len();
+    let said: Vec<String> = failures
+        .iter()
+        .map(|(host, error)| match error.detail.as_str() {
+            "" => format!("{host}: {}", error.fact),
+            detail => format!("{host}: {} ({detail})", error.fact),
+        })
+        .collect();
+    match failures.pop() {
+        // resolve() never gives an empty list, but the field is public.
+        None => Error::new(ErrorCode::ConnectionStringInvalid, "no host to connect to"),
+        Some((_, only)) if count == 1 => only,
+        Some((_, last)) => Error::new(last.code, format!("none of {count} hosts can be used"))
+            .detail(said.join("; "))
+            .hint(last.hint),
+    }
+}
+
+/// Reads `server_version`: `15.18 (Debian …)`, `18.0`, `18beta1`, `17devel`.
+fn server_version(text: &str) -> Option<ServerVersion> {
+    let number = |text: &str| -> Option<(u32, usize)> {
+        let length = text.bytes().take_while(u8::is_ascii_digit).count();
+        Some((text.get(..length)?.parse().ok()?, length))
+    };
+    let (major, length) = number(text)?;
+    let rest = text.get(length..)?;
+    let minor = rest.strip_prefix('.').and_then(number).map_or(0, |(minor, _)| minor);
+    let num = major.checked_mul(10_000)?.checked_add(minor)?;
+    Some(ServerVersion::from_num(num))
+}
+
+/// How long a request to cancel may take when connecting itself has no limit.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_servers_word_them() {
+        for (text, expected) in [
+            ("15.18 (Debian 15.18-0+deb12u1)", Some(150_018)),
+            ("13.23", Some(130_023)),
+            ("18beta1", Some(180_000)),
+            ("17devel", Some(170_000)),
+            ("9.6.24", Some(90_006)),
+            ("", None),
+            ("beta", None),
+            ("99999999999", None),
+            ("999999999", None),
+        ] {
+            assert_eq!(server_version(text), expected.map(ServerVersion::from_num), "{text}");
+        }
+        assert!(!server_version("9.6.24").unwrap().is_supported());
+    }
+
+    #[test]
+    fn several_failures_become_one_error() {
+        let host =
+            |name: &str| HostSpec { host: name.into(), hostaddr: None, port: 5432, password: None };
+        let (one, two) = (host("db1"), host("db2"));
+        let refused = Error::new(ErrorCode::ConnectRefused, "nothing listens at db1:5432")
+            .detail("Connection refused");
+        let late = Error::new(ErrorCode::ConnectTimeout, "db2:5432 did not answer within 5 s");
+        assert_eq!(sum_up(vec![(&one, refused.clone())]), refused);
+        let error = sum_up(vec![(&one, refused), (&two, late.clone())]);
+        assert_eq!((error.code, error.hint), (late.code, late.hint));
+        assert_eq!(error.fact, "none of 2 hosts can be used");
+        assert_eq!(
+            error.detail,
+            "db1:5432: nothing listens at db1:5432 (Connection refused); \
+             db2:5432: db2:5432 did not answer within 5 s"
+        );
+        assert_eq!(sum_up(Vec::new()).code, ErrorCode::ConnectionStringInvalid);
+    }
+}
