@@ -6,5 +6,6 @@ pub mod conninfo;
 pub mod control_file;
 pub mod files;
 pub mod postmaster_pid;
+pub mod query;
 pub mod tls;
 pub mod types;
