@@ -32,7 +32,9 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// hangs. Drop the client first, or together with this.
 #[derive(Debug)]
 pub struct Driver {
-    task: JoinHandle<Option<Error>>,
+    /// `None` once its outcome was taken.
+    task: Option<JoinHandle<Option<Error>>>,
+    outcome: Option<Error>,
     /// Its end is the task's sign to finish.
     _alive: oneshot::Sender<()>,
 }
@@ -55,20 +57,23 @@ impl Driver {
             };
             ended.err().map(|error| map_error(&error, &context))
         });
-        Self { task, _alive: alive }
+        Self { task: Some(task), outcome: None, _alive: alive }
     }
 
     /// Whether the connection has ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.task.is_finished()
+        self.task.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Waits until the connection has ended; `None` when it was closed from this side.
-    ///
-    /// May be called again only after it was cancelled before its end.
+    /// Waits until the connection has ended and says why; `None` when it was closed from
+    /// this side. May be given up and called again.
     pub async fn closed(&mut self) -> Option<Error> {
-        (&mut self.task).await.unwrap_or_default()
+        if let Some(task) = &mut self.task {
+            self.outcome = task.await.unwrap_or_default();
+            self.task = None;
+        }
+        self.outcome.clone()
     }
 }
 

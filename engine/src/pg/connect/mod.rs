@@ -61,6 +61,16 @@ impl Connected {
     pub fn map_error(&self, error: &tokio_postgres::Error) -> Error {
         map_error(error, &self.context)
     }
+
+    /// The error for a query that was given up on this side after `limit`.
+    ///
+    /// The server's own `statement_timeout` does not help when the server hangs.
+    #[must_use]
+    pub fn query_timed_out(&self, limit: Duration) -> Error {
+        let seconds = limit.as_secs_f32();
+        let fact = format!("{} did not answer a query within {seconds} s", self.context.server);
+        Error::new(ErrorCode::QueryTimeout, fact)
+    }
 }
 
 /// Parameters the server reports at the start of a session ("Asynchronous Operations" in the
@@ -166,7 +176,95 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::net::SocketAddr;
+    use std::path::Path;
+    use std::time::Instant;
+
+    use tokio::net::TcpStream;
+
     use super::*;
+    use crate::pg::conninfo::{Environment, resolve};
+    use crate::pg::files::fake::FakeFiles;
+
+    /// A network where the host name has two addresses: 10.0.0.1 swallows everything and
+    /// 10.0.0.2 refuses; so does every socket.
+    struct HalfDead;
+
+    impl Opener for HalfDead {
+        fn unix<'a>(&'a self, _: &'a Path) -> Opening<'a, std::os::unix::net::UnixStream> {
+            Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+        }
+
+        fn tcp(&self, address: SocketAddr) -> Opening<'_, TcpStream> {
+            Box::pin(async move {
+                if address.ip().to_string() == "10.0.0.1" {
+                    std::future::pending::<()>().await;
+                }
+                Err(io::ErrorKind::ConnectionRefused.into())
+            })
+        }
+
+        fn look_up<'a>(&'a self, host: &'a str, port: u16) -> Opening<'a, Vec<SocketAddr>> {
+            Box::pin(async move {
+                match host {
+                    "two" => Ok(vec![
+                        SocketAddr::new([10, 0, 0, 1].into(), port),
+                        SocketAddr::new([10, 0, 0, 2].into(), port),
+                    ]),
+                    _ => Err(io::Error::other("Name or service not known")),
+                }
+            })
+        }
+    }
+
+    async fn refused(text: &str) -> Error {
+        let files = FakeFiles::default();
+        let environment = Environment {
+            variable: &|_| None,
+            files: &files,
+            os_user: Some("me".into()),
+            home_directory: None,
+            socket_directories: Environment::usual_socket_directories(),
+            system_directories: Vec::new(),
+        };
+        let mut params = resolve(text, &environment).unwrap();
+        params.connect_timeout = Some(Duration::from_millis(400));
+        let opener: Arc<dyn Opener> = Arc::new(HalfDead);
+        connect(&params, &opener).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_address_that_swallows_packets_leaves_time_for_the_next() {
+        let begun = Instant::now();
+        let error = refused("host=two").await;
+        assert_eq!(error.code, ErrorCode::ConnectRefused, "{error}");
+        let elapsed = begun.elapsed();
+        assert!(elapsed >= Duration::from_millis(200) && elapsed < Duration::from_millis(390));
+    }
+
+    #[tokio::test]
+    async fn each_host_has_its_own_time() {
+        let error = refused("host=10.0.0.1,10.0.0.1,nowhere,/tmp").await;
+        assert_eq!(error.code, ErrorCode::ConnectRefused);
+        assert_eq!(error.fact, "none of 4 hosts can be used");
+        let seen = [
+            "10.0.0.1:5432: 10.0.0.1:5432 did not answer within 0.4 s",
+            "nowhere:5432: host \"nowhere\" has no address (Name or service not known)",
+            "/tmp/.s.PGSQL.5432: nothing listens at the socket",
+        ];
+        for part in seen {
+            assert!(error.detail.contains(part), "{error}");
+        }
+        assert_eq!(refused("host=10.0.0.1").await.code, ErrorCode::ConnectTimeout);
+        assert_eq!(refused("host=nowhere").await.code, ErrorCode::HostNotFound);
+    }
+
+    #[tokio::test]
+    async fn missing_certificates_stop_before_anything_is_sent() {
+        let error = refused("host=10.0.0.2 sslmode=verify-full sslrootcert=/gone").await;
+        assert_eq!(error.code, ErrorCode::ConnectRefused, "the address is tried first");
+    }
 
     #[test]
     fn versions_as_servers_word_them() {

@@ -127,10 +127,11 @@ fn not_ready(said: &Said<'_>, context: &ErrorContext) -> Error {
     let fact = format!("{} takes no connections now", context.server);
     let error = new(ErrorCode::ServerNotReady, fact, said);
     match said.detail {
-        // From 14 on a standby says whether it is behind or takes none at all.
+        // From 14 on the detail says how far recovery is, or that hot_standby is off; 13 says
+        // "starting up" to all of it.
         Some(_) => error.hint(
-            "Wait until the standby is consistent; if its hot_standby is off, set it to on \
-             and restart.",
+            "Wait until recovery has got far enough; a standby with hot_standby = off never \
+             takes connections.",
         ),
         None => error,
     }

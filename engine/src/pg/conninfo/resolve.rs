@@ -32,7 +32,8 @@ const UNSUPPORTED: &[(&str, &[&str], &str)] = &[
 /// Resolves a connection string (it may be empty) into checked parameters.
 ///
 /// Reads, in libpq's precedence: the string, the service file, the environment, defaults;
-/// then the password file, and for TCP hosts the certificates. May block on files.
+/// then the password file, and for TCP hosts the certificates. May block on files. Resolve
+/// anew before connecting again: passwords and certificates may have been replaced.
 ///
 /// # Errors
 /// - [`ErrorCode::ConnectionStringInvalid`]: syntax, an unknown keyword, a value out of
