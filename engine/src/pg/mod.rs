@@ -1,7 +1,11 @@
 //! What PostgreSQL is made of: its types, files, queries and connections.
 
 pub mod conf;
+pub mod connect;
+pub mod conninfo;
 pub mod control_file;
 pub mod files;
 pub mod postmaster_pid;
+pub mod query;
+pub mod tls;
 pub mod types;

@@ -76,6 +76,9 @@ impl DbState {
     }
 
     /// Whether an instance without a process in this state needs no crash recovery.
+    ///
+    /// Means nothing while there is a process: at the end of crash recovery a server writes
+    /// `shut down` for a moment before it goes into production.
     #[must_use]
     pub fn is_clean(self) -> bool {
         matches!(self, Self::ShutDown | Self::ShutDownInRecovery)

@@ -1,5 +1,5 @@
 -- What the waiting backends wait for, and which prepared transactions hold it.
--- A prepared transaction's locks have no pid; its virtual transaction is -1/XID
+-- A prepared transaction's locks have no pid, its virtual transaction is -1/XID
 -- (PG_LOCK_STATUS in lockfuncs.c). 13 does not record when a wait began.
 SELECT w.pid, w.locktype, w.mode, w.database, w.relation, w.page, w.tuple, w.transactionid,
        w.virtualxid, w.classid, w.objid,

@@ -1,4 +1,4 @@
--- Locks held by prepared transactions; see lock_waits for how they are told.
+-- Locks held by prepared transactions, see lock_waits for how they are told.
 SELECT pg_catalog.substr(l.virtualtransaction, 4) AS transaction_text,
        l.locktype, l.mode, l.database, l.relation, l.transactionid, l.classid, l.objid,
        CASE WHEN l.relation IS NOT NULL AND l.database IN (0, m.oid)

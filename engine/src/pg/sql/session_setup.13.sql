@@ -1,8 +1,8 @@
--- Settings of the monitor's own session. $1 to $3 cannot be used with SET: the engine writes
--- statement_timeout itself.
-SET search_path = pg_catalog, pg_temp;
-SET default_transaction_read_only = on;
-SET idle_in_transaction_session_timeout = 0;
-SET lock_timeout = '1s';
-SET jit = off;
-SET max_parallel_workers_per_gather = 0
+SELECT pg_catalog.set_config('search_path', 'pg_catalog', false),
+       pg_catalog.set_config('statement_timeout', $1, false),
+       pg_catalog.set_config('lock_timeout', $2, false),
+       pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false),
+       pg_catalog.set_config('datestyle', 'ISO', false),
+       pg_catalog.set_config('intervalstyle', 'postgres', false),
+       pg_catalog.set_config('timezone', 'UTC', false),
+       pg_catalog.set_config('jit', 'off', false)

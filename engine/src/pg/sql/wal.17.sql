@@ -1,4 +1,4 @@
--- As 13; the checkpoint counters moved to a view of their own in 17.
+-- As 13, the checkpoint counters moved to a view of their own in 17.
 SELECT CASE WHEN r.recovering THEN pg_catalog.pg_last_wal_replay_lsn()
             ELSE pg_catalog.pg_current_wal_insert_lsn() END AS position,
        CASE WHEN r.recovering THEN pg_catalog.pg_last_wal_receive_lsn() END AS received,
