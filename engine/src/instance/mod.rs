@@ -1,5 +1,6 @@
 //! Instances: finding them, knowing their state, starting and stopping them.
 
+pub mod access;
 pub mod binaries;
 pub mod classify;
 pub mod config_file;
