@@ -128,6 +128,9 @@ error_codes! {
     /// The server ended while starting.
     StartFailed = "start_failed",
         hint: "Remove the cause shown, then start again.";
+    /// The server's configuration files have errors; nothing was loaded.
+    ConfigurationErrors = "configuration_errors",
+        hint: "Correct the lines named, then reload again.";
     /// The server did not get ready in the time allowed.
     StartTimeout = "start_timeout",
         hint: "It may still be recovering; look at its log before doing anything else.";

@@ -79,6 +79,8 @@ pub struct Snapshot {
     pub checked_at: DateTime<Utc>,
     /// Whether pgdeck holds a connection.
     pub connected: bool,
+    /// Whether the first look has ended, the first attempt to connect included.
+    pub is_settled: bool,
     /// Server figures.
     pub server: Panel<ServerStatus>,
     /// Rates between the last two samples.
@@ -119,6 +121,7 @@ impl Snapshot {
             status: Arc::new(InstanceStatus::bare(InstanceState::Unknown)),
             checked_at: now,
             connected: false,
+            is_settled: false,
             server: Panel::default(),
             rates: Panel::default(),
             rate_history: Arc::default(),

@@ -6,4 +6,5 @@ pub mod classify;
 pub mod config_file;
 pub mod discover;
 pub mod facts;
+pub mod lifecycle;
 pub mod target;

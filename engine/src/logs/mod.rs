@@ -59,6 +59,7 @@ pub mod locate;
 pub mod observe;
 pub mod parse;
 pub mod prefix;
+pub mod settings;
 pub mod source;
 pub mod stderr;
 pub mod text;

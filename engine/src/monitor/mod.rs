@@ -1,5 +1,12 @@
 //! The poll: one task per instance that probes, keeps samples and publishes snapshots.
 
 pub mod link;
+pub mod local;
+pub mod log_watch;
+pub mod memory;
+pub mod probes;
+pub mod publisher;
 pub mod rates;
 pub mod server;
+pub mod storage_watch;
+pub mod task;

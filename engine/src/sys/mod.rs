@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod deadline;
 pub mod device;
 pub mod file;
+pub mod lock;
 pub mod log_file;
 pub mod process;
 pub mod process_table;

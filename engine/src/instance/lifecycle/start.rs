@@ -12,9 +12,11 @@ use crate::api::{
     Error, ErrorCode, InstanceState, InstanceStatus, JobProgress, Result, StopMode,
 };
 use crate::jobs::runner::{JobContext, JobControl};
-use crate::logs::triage;
+use crate::logs::{
+    FileBytes, Follower, LogSettings, ParserSettings, Prefix, locate, observe, triage,
+};
 use crate::sys::process::{self, Program, Signal};
-use crate::sys::{credentials::Credentials, file};
+use crate::sys::file;
 
 /// Crash recovery may take hours; `pg_ctl` is told to wait as long as this.
 const WAIT_MAX: Duration = Duration::from_secs(7 * 86_400);
@@ -125,8 +127,19 @@ pub async fn run(site: &Site, plan: &StartPlan, context: &mut JobContext) -> Res
             Err(Error::new(ErrorCode::Cancelled, "the start was cancelled")
                 .detail(format!("the instance is {}", status.state.word())))
         }
-        _ => Err(failure(plan, log_before, &ended.output)),
+        _ => Err(failed(site, plan, log_before, ended.output).await),
     }
+}
+
+/// Reading logs may wait for a disk: not on the engine's thread.
+async fn failed(site: &Site, plan: &StartPlan, log_before: u64, output: String) -> Error {
+    let (site, plan) = (site.clone(), plan.clone());
+    let name = plan.name.clone();
+    let work = move || failure(&site, &plan, log_before, &output);
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Error::new(ErrorCode::StartFailed, format!("instance \"{name}\" did not start"))
+            .detail(error.to_string())
+    })
 }
 
 fn progress(phase: &str, began: Instant) -> JobProgress {
@@ -186,17 +199,30 @@ fn could_not_run(plan: &StartPlan, reason: &str) -> Error {
     Error::new(ErrorCode::ProgramFailed, format!("{path} could not be run")).detail(reason)
 }
 
-/// The cause as the log's end tells it.
-fn failure(plan: &StartPlan, log_before: u64, output: &str) -> Error {
+/// The cause: as `pg_ctl` or the server's first output tells it, or the end of its own log.
+fn failure(site: &Site, plan: &StartPlan, log_before: u64, output: &str) -> Error {
     let grown = log_size(&plan.log_file).saturating_sub(log_before);
     let end = file::read_end(&plan.log_file, grown.min(LOG_END_BYTES)).unwrap_or_default();
-    let said = String::from_utf8_lossy(&end);
-    let text = format!("{output}\n{said}");
-    let failed = Error::new(ErrorCode::StartFailed, format!("instance \"{}\" did not start", plan.name));
-    match triage::cause_of_failed_start(&text) {
-        Some(cause) => failed.detail(cause.detail).hint(cause.solution),
+    let conf = site.target.load_conf();
+    let lookup = |name: &str| conf.as_ref().ok()?.value(name).map(str::to_owned);
+    let settings = LogSettings::from_lookup(&site.target.data_directory, lookup);
+    let lines = ParserSettings {
+        prefix: Prefix::compile(&settings.log_line_prefix),
+        zone: observe::zone(&settings.log_timezone),
+    };
+    let cause = triage::cause_in_output(output.as_bytes(), &lines)
+        .or_else(|| triage::cause_in_output(&end, &lines))
+        .or_else(|| cause_in_own_log(&settings, &lines));
+    let failed =
+        Error::new(ErrorCode::StartFailed, format!("instance \"{}\" did not start", plan.name));
+    match cause {
+        Some(cause) => {
+            let more = cause.detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+            failed.detail(format!("{}{more}", cause.text)).hint(cause.solution)
+        }
         None => {
-            let last = text.lines().rev().find(|line| !line.trim().is_empty());
+            let said = String::from_utf8_lossy(&end).into_owned() + "\n" + output;
+            let last = said.lines().rev().find(|line| !line.trim().is_empty());
             let log = plan.log_file.display();
             failed
                 .detail(last.unwrap_or("the server said nothing").trim().to_owned())
@@ -205,8 +231,15 @@ fn failure(plan: &StartPlan, log_before: u64, output: &str) -> Error {
     }
 }
 
-/// Whom the plan runs its program as.
-#[must_use]
-pub fn credentials_of(plan: &StartPlan) -> &Credentials {
-    &plan.program.credentials
+/// With the collector on, the cause is in the collector's file.
+fn cause_in_own_log(settings: &LogSettings, lines: &ParserSettings) -> Option<triage::Cause> {
+    if !settings.logging_collector {
+        return None;
+    }
+    let located = locate(settings, &observe(settings, None)).ok()?;
+    let crate::api::LogSource::File { path, .. } = &located.source else { return None };
+    let bytes = FileBytes::new(path);
+    let mut follower = Follower::new(located.source.clone(), bytes, lines.clone());
+    follower.poll().ok()?;
+    triage::cause_of_failed_start(follower.entries().iter().map(std::convert::AsRef::as_ref))
 }

@@ -4,31 +4,27 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use crate::pg::query::sql;
-use crate::pg::query::text::Text;
+use crate::pg::query::{optional_text, sql};
 use crate::sys::process;
 
 const QUERY_LIMIT: Duration = Duration::from_secs(2);
 
 /// The clients a smart stop waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Waiters {
+pub(super) struct Waiters {
     /// One line each, for people.
-    pub lines: Vec<String>,
+    pub(super) lines: Vec<String>,
     /// How many of them are not pgdeck's own.
-    pub foreign: usize,
+    pub(super) foreign: usize,
 }
 
 /// Asks the server over a connection made before the stop began.
-pub async fn by_query(client: &Client, major: u32) -> Option<Waiters> {
+pub(super) async fn by_query(client: &Client, major: u32) -> Option<Waiters> {
     let text = sql::CLIENTS.text_for(major)?;
     let rows = tokio::time::timeout(QUERY_LIMIT, client.query(text, &[])).await.ok()?.ok()?;
     let mut waiters = Waiters::default();
     for row in &rows {
-        let word = |name: &str| {
-            let text: Option<Text> = row.try_get(name).ok()?;
-            text.map(|text| text.0)
-        };
+        let word = |name: &str| optional_text(row, name).ok().flatten();
         let application = word("application_name").unwrap_or_default();
         if !application.starts_with("pgdeck") {
             waiters.foreign += 1;
@@ -51,7 +47,7 @@ pub async fn by_query(client: &Client, major: u32) -> Option<Waiters> {
 ///
 /// Client backends are titled `postgres: USER DATABASE HOST(PORT) STATE` (or `[local]`),
 /// possibly after `cluster_name` and a colon (`init_ps_display()` in `ps_status.c`).
-pub async fn by_titles(postmaster: i32) -> Waiters {
+pub(super) async fn by_titles(postmaster: i32) -> Waiters {
     let titles = tokio::task::spawn_blocking(move || {
         let children = process::children(postmaster).into_iter();
         children.filter_map(|pid| Some((pid, process::command_line(pid)?))).collect::<Vec<_>>()

@@ -1,0 +1,153 @@
+//! The engine as a front end holds it: a thread of its own with everything in it.
+//!
+//! Commands go in through a bounded queue (full means "engine busy", never a wait); the fleet
+//! comes out through a `watch`, events through a bounded channel.
+
+mod catalog;
+mod operate;
+mod supervisor;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::api::{
+    Command, ConsoleSettings, EngineConfig, Error, ErrorCode, Event, Fleet, Limits, RequestId,
+    Result,
+};
+use crate::instance::config_file::ConfigFile;
+use crate::monitor::publisher::Publisher;
+
+/// Commands that may wait.
+const COMMANDS_MAX: usize = 64;
+/// Events that may wait for the front end.
+const EVENTS_MAX: usize = 256;
+/// Threads for file system calls; a hanging disk holds at most one each.
+const BLOCKING_THREADS_MAX: usize = 32;
+
+/// A running engine. Dropping it ends its thread; jobs at work end with the process.
+#[derive(Debug)]
+pub struct Engine {
+    commands: Option<mpsc::Sender<(RequestId, Command)>>,
+    fleet: watch::Receiver<Arc<Fleet>>,
+    events: Option<mpsc::Receiver<Event>>,
+    thread: Option<JoinHandle<()>>,
+    console: ConsoleSettings,
+    limits: Limits,
+    config_file: Option<PathBuf>,
+}
+
+impl Engine {
+    /// Reads `pgdeck.toml` and starts the engine's thread.
+    ///
+    /// # Errors
+    /// `ConfigInvalid`; `FileAccess` when no thread can be made.
+    pub fn start(config: EngineConfig) -> Result<Self> {
+        let (file, path) = ConfigFile::load(config.config_file.as_deref())?;
+        let console = file.console_settings();
+        let limits = file.limits();
+        let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
+        let (events_sender, events) = mpsc::channel(EVENTS_MAX);
+        let (fleet_sender, fleet) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("pgdeck-engine".into())
+            .spawn(move || run(config, file, commands_receiver, events_sender, &fleet_sender))
+            .map_err(|error| cannot_start(&error.to_string()))?;
+        let fleet = fleet.recv().map_err(|_| cannot_start("its thread ended at once"))?;
+        Ok(Self {
+            commands: Some(commands),
+            fleet,
+            events: Some(events),
+            thread: Some(thread),
+            console,
+            limits,
+            config_file: path,
+        })
+    }
+
+    /// The fleet as it changes.
+    #[must_use]
+    pub fn fleet(&self) -> watch::Receiver<Arc<Fleet>> {
+        self.fleet.clone()
+    }
+
+    /// Gives a command. Its answer comes as an event with the same request.
+    ///
+    /// # Errors
+    /// `EngineBusy` when the queue is full.
+    pub fn send(&self, request: RequestId, command: Command) -> Result<()> {
+        let sent = self.commands.as_ref().map(|commands| commands.try_send((request, command)));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(Error::new(ErrorCode::EngineBusy, "the engine takes no more commands now")),
+        }
+    }
+
+    /// The events; `None` after the first call.
+    pub fn take_events(&mut self) -> Option<mpsc::Receiver<Event>> {
+        self.events.take()
+    }
+
+    /// What `pgdeck.toml` says about the console.
+    #[must_use]
+    pub fn console_settings(&self) -> &ConsoleSettings {
+        &self.console
+    }
+
+    /// The thresholds in force.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The configuration file that was read.
+    #[must_use]
+    pub fn config_file(&self) -> Option<&PathBuf> {
+        self.config_file.as_ref()
+    }
+}
+
+impl Drop for Engine {
+    /// Connections say goodbye; a thread that hangs in a dead disk is left behind.
+    fn drop(&mut self) {
+        self.commands = None;
+        let Some(thread) = self.thread.take() else { return };
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(1);
+        while !thread.is_finished() && std::time::Instant::now() < deadline {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        if thread.is_finished() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn cannot_start(reason: &str) -> Error {
+    Error::new(ErrorCode::FileAccess, "the engine cannot be started").detail(reason)
+}
+
+fn run(
+    config: EngineConfig,
+    file: ConfigFile,
+    commands: mpsc::Receiver<(RequestId, Command)>,
+    events: mpsc::Sender<Event>,
+    fleet: &std::sync::mpsc::SyncSender<watch::Receiver<Arc<Fleet>>>,
+) {
+    let built = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build();
+    let Ok(runtime) = built else { return };
+    let (publisher, receiver) = Publisher::new();
+    if fleet.send(receiver).is_err() {
+        return;
+    }
+    let local = tokio::task::LocalSet::new();
+    let supervisor = supervisor::Supervisor::new(config, file, publisher, events);
+    local.block_on(&runtime, supervisor.run(commands));
+    drop(local);
+    // Name look-ups and dead disks may hold blocking threads: do not wait for them.
+    runtime.shutdown_background();
+}

@@ -1,0 +1,197 @@
+//! The part of a monitor that looks at files: state of the instance, its destinations.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::memory::Memory;
+use super::storage_watch::{StorageWatch, Wanted};
+use crate::api::{
+    Destination, Error, ErrorCode, InstanceState, InstanceStatus, Interest, Limits, Snapshot,
+};
+use crate::instance::binaries::BinaryFinder;
+use crate::instance::classify::classify;
+use crate::instance::facts;
+use crate::instance::target::LocalTarget;
+use crate::sys::credentials::Credentials;
+use crate::sys::deadline::Guard;
+use crate::sys::file;
+
+const LOOK_LIMIT: Duration = Duration::from_secs(3);
+/// Server programs are searched for this often when they were not found.
+const SEARCH_EVERY: Duration = Duration::from_secs(30);
+const DESTINATIONS_EVERY: Duration = Duration::from_secs(10);
+/// The configuration of a server that is down is read this often.
+const CONF_EVERY: Duration = Duration::from_secs(30);
+
+/// A local instance's files.
+#[derive(Debug)]
+pub struct LocalWatch {
+    /// The instance.
+    pub target: LocalTarget,
+    run_as: Option<String>,
+    finder: Arc<Mutex<BinaryFinder>>,
+    found: Option<(u32, PathBuf)>,
+    searched_at: Option<Instant>,
+    guard: Guard,
+    storage: StorageWatch,
+    storage_at: Option<Instant>,
+    conf: ConfFacts,
+    conf_at: Option<Instant>,
+    /// Names of tablespaces by OID.
+    pub tablespace_names: HashMap<String, String>,
+}
+
+/// What the configuration files say while no server can be asked.
+#[derive(Clone, Debug, Default)]
+struct ConfFacts {
+    port: Option<u16>,
+    backup_destination: Option<PathBuf>,
+}
+
+impl LocalWatch {
+    /// A watch on a local instance.
+    #[must_use]
+    pub fn new(
+        target: LocalTarget,
+        bin_directory: Option<PathBuf>,
+        run_as: Option<String>,
+    ) -> Self {
+        Self {
+            target,
+            run_as,
+            finder: Arc::new(Mutex::new(BinaryFinder::new(bin_directory.as_deref()))),
+            found: None,
+            searched_at: None,
+            guard: Guard::default(),
+            storage: StorageWatch::default(),
+            storage_at: None,
+            conf: ConfFacts::default(),
+            conf_at: None,
+            tablespace_names: HashMap::new(),
+        }
+    }
+
+    /// Everything is looked at anew at the next look.
+    pub fn look_again(&mut self) {
+        self.storage_at = None;
+        self.conf_at = None;
+        self.searched_at = None;
+    }
+
+    /// Looks at the state. A disk that hangs gives `unreachable` after a few seconds.
+    pub async fn look(&mut self) -> InstanceStatus {
+        let mut target = self.target.clone();
+        let is_search_due = self.searched_at.is_none_or(|at| at.elapsed() >= SEARCH_EVERY);
+        let known = self.found.clone();
+        let finder = Arc::clone(&self.finder);
+        let search = known.is_none() && is_search_due;
+        if search {
+            self.searched_at = Some(Instant::now());
+        }
+        let run_as = self.run_as.as_deref().and_then(|name| Credentials::of_name(name).ok());
+        let work = move || {
+            let mut nothing = BinaryFinder::default();
+            if !search {
+                target.bin_directory = None;
+            }
+            let run_as = run_as.map(|user| user.uid());
+            let mut finder = finder.lock().ok().filter(|_| search);
+            let finder = finder.as_deref_mut().unwrap_or(&mut nothing);
+            let mut facts = facts::gather(&target, finder, run_as);
+            if let Some((_, directory)) = known {
+                facts.bin_directory = Some(directory);
+            }
+            classify(&facts)
+        };
+        let Ok(mut status) = self.guard.run(LOOK_LIMIT, work).await else {
+            return hanging(&self.target);
+        };
+        if let (Some(major), Some(directory)) = (status.major, &status.bin_directory) {
+            self.found = Some((major, directory.clone()));
+        }
+        self.tend_conf(&status).await;
+        status.port = status.port.or(self.conf.port);
+        status
+    }
+
+    async fn tend_conf(&mut self, status: &InstanceStatus) {
+        let is_due = self.conf_at.is_none_or(|at| at.elapsed() >= CONF_EVERY);
+        if status.state == InstanceState::Started || !is_due {
+            return;
+        }
+        self.conf_at = Some(Instant::now());
+        let target = self.target.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let conf = target.load_conf().ok()?;
+            let backup = conf.value("pgx.backup_destination").filter(|text| !text.is_empty());
+            Some(ConfFacts {
+                port: conf.value("port").and_then(|text| text.parse().ok()),
+                backup_destination: backup.map(PathBuf::from),
+            })
+        });
+        if let Ok(Ok(Some(facts))) = tokio::time::timeout(LOOK_LIMIT, read).await {
+            self.conf = facts;
+        }
+    }
+
+    /// Whom things are done as on this instance's behalf: `--run-as`, or the owner of its data
+    /// directory when this process is root, or this user.
+    #[must_use]
+    pub fn owner(&self, status: &InstanceStatus) -> Option<Credentials> {
+        let me = Credentials::current();
+        if let Some(name) = &self.run_as {
+            return Credentials::of_name(name).ok();
+        }
+        if !me.is_root() {
+            // The default role is the owner's name, even for another user on a trusted socket.
+            let owner = status.owner.as_deref().and_then(|name| Credentials::of_name(name).ok());
+            return owner.filter(Credentials::is_current).or(Some(me));
+        }
+        let stat = file::stat(&self.target.data_directory).ok()?;
+        (stat.uid != 0).then(|| Credentials::of_uid(stat.uid))
+    }
+
+    /// Destinations, when it is time to look at them.
+    pub async fn destinations(
+        &mut self,
+        snapshot: &Snapshot,
+        interest: Interest,
+        limits: &Limits,
+        memory: &mut Memory,
+    ) -> Option<Vec<Destination>> {
+        if self.storage_at.is_some_and(|at| at.elapsed() < DESTINATIONS_EVERY) {
+            return None;
+        }
+        self.storage_at = Some(Instant::now());
+        let configured = snapshot.server.get().and_then(|server| server.backup_destination.clone());
+        let backup = configured.or_else(|| self.conf.backup_destination.clone());
+        let wanted = Wanted {
+            data_directory: &self.target.data_directory,
+            backup_destination: backup.as_deref(),
+            tablespace_names: &self.tablespace_names,
+            percent_max: limits.destination_percent,
+            sizes: interest.sizes,
+            state: snapshot.status.state,
+        };
+        Some(self.storage.look(&wanted, memory).await)
+    }
+
+    /// Destinations are looked at again at the next look: somebody opened their pane.
+    pub fn destinations_due(&mut self) {
+        self.storage_at = None;
+    }
+}
+
+fn hanging(target: &LocalTarget) -> InstanceStatus {
+    let place = target.data_directory.display();
+    let error = Error::new(ErrorCode::FileAccess, format!("{place} does not answer"))
+        .detail("looking at the data directory takes longer than 3 s")
+        .hint("Check the disk or network file system it is on.");
+    InstanceStatus {
+        detail: error.fact.clone(),
+        connect_error: Some(error),
+        ..InstanceStatus::bare(InstanceState::Unreachable)
+    }
+}
