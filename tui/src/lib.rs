@@ -1,0 +1,4 @@
+//! The console and the command line of pgdeck: the only crate that knows a terminal.
+
+pub mod console;
+pub mod text;
