@@ -5,9 +5,20 @@
 
 pub mod backend;
 pub mod colour;
+mod detach;
 pub mod glyph;
-pub mod motion;
-pub mod pen;
+pub mod input;
+mod line;
+mod modes;
+mod motion;
+mod panic;
+mod pen;
 pub mod policy;
-pub mod shown;
+pub mod screen;
+mod shown;
+pub mod signals;
 pub mod size;
+
+pub use detach::detach;
+pub use modes::Mouse;
+pub use panic::{background_reports, install_hooks};

@@ -10,7 +10,7 @@ const SINGLE_STEPS_MAX: u16 = 3;
 /// Appends the shortest sequence that brings the cursor from `from` (`None`: unknown) to `to`.
 ///
 /// Expects a terminal without output processing: line feed goes straight down.
-pub fn write(out: &mut Vec<u8>, from: Option<Position>, to: Position) {
+pub(super) fn write(out: &mut Vec<u8>, from: Option<Position>, to: Position) {
     if from == Some(to) {
         return;
     }

@@ -13,7 +13,7 @@ const SHOWS_ON_BLANK: Modifier =
 
 /// One state of "select graphic rendition".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pen {
+pub(super) struct Pen {
     foreground: Ink,
     background: Ink,
     attributes: Modifier,
@@ -21,12 +21,12 @@ pub struct Pen {
 
 impl Pen {
     /// The terminal's state after `ESC [ m`.
-    pub const PLAIN: Self =
+    pub(super) const PLAIN: Self =
         Self { foreground: Ink::Default, background: Ink::Default, attributes: Modifier::empty() };
 
     /// What this terminal needs to show `cell`.
     #[must_use]
-    pub fn of(cell: &Cell, policy: &TerminalPolicy) -> Self {
+    pub(super) fn of(cell: &Cell, policy: &TerminalPolicy) -> Self {
         let mut attributes = cell.modifier.intersection(policy.attributes());
         if attributes.contains(Modifier::BOLD) {
             // Terminals have one intensity: what bold and dim together show differs.
@@ -68,13 +68,13 @@ impl Pen {
 
     /// Whether a blank written with this pen differs from one on an erased line.
     #[must_use]
-    pub fn blank_is_erased(&self) -> bool {
+    pub(super) fn blank_is_erased(&self) -> bool {
         self.background == Ink::Default && !self.attributes.intersects(SHOWS_ON_BLANK)
     }
 
     /// For a blank cell: as much of `current` as cannot be seen there.
     #[must_use]
-    pub fn for_blank(self, current: Option<Self>) -> Self {
+    pub(super) fn for_blank(self, current: Option<Self>) -> Self {
         match current {
             Some(current) if !self.attributes.intersects(SHOWS_ON_BLANK) => Self {
                 foreground: current.foreground,
@@ -87,7 +87,7 @@ impl Pen {
 }
 
 /// Appends the shortest sequence from `from` (`None`: unknown) to `to`.
-pub fn write_change(out: &mut Vec<u8>, from: Option<Pen>, to: Pen, policy: &TerminalPolicy) {
+pub(super) fn write_change(out: &mut Vec<u8>, from: Option<Pen>, to: Pen, policy: &TerminalPolicy) {
     if from == Some(to) {
         return;
     }
@@ -230,7 +230,7 @@ impl<'a> Parameters<'a> {
 }
 
 /// Appends `number` in decimal.
-pub fn push_decimal(out: &mut Vec<u8>, number: u16) {
+pub(super) fn push_decimal(out: &mut Vec<u8>, number: u16) {
     let mut divisor = 10_000;
     while divisor > 1 && number < divisor {
         divisor /= 10;

@@ -20,7 +20,7 @@ const ERASED: Written = Written { byte: b' ', pen: Pen::PLAIN };
 
 /// The backend's memory of the screen.
 #[derive(Debug, Default)]
-pub struct Shown {
+pub(super) struct Shown {
     width: u16,
     cells: Vec<Written>,
     /// Line and column where a wide character begins, and the column after its end.
@@ -29,13 +29,13 @@ pub struct Shown {
 
 impl Shown {
     /// Nothing is known any more.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.cells.fill(UNKNOWN);
         self.wide.clear();
     }
 
     /// The whole screen was erased; it has this size.
-    pub fn note_cleared(&mut self, size: Size) {
+    pub(super) fn note_cleared(&mut self, size: Size) {
         self.width = size.width;
         self.cells.clear();
         self.cells.resize(usize::from(size.width) * usize::from(size.height), ERASED);
@@ -43,7 +43,7 @@ impl Shown {
     }
 
     /// The line was erased from here to its end.
-    pub fn note_erased(&mut self, from: Position) {
+    pub(super) fn note_erased(&mut self, from: Position) {
         let start = self.index(from);
         let end = self.index(Position::new(0, from.y + 1));
         if let Some(cells) = self.cells.get_mut(start..end) {
@@ -58,7 +58,13 @@ impl Shown {
     /// now gone. Terminals differ in what they leave there, and ratatui takes those cells for
     /// unchanged: they have to be blanked.
     #[must_use]
-    pub fn note(&mut self, at: Position, symbol: &str, columns: u16, pen: Pen) -> Range<u16> {
+    pub(super) fn note(
+        &mut self,
+        at: Position,
+        symbol: &str,
+        columns: u16,
+        pen: Pen,
+    ) -> Range<u16> {
         let written = match symbol.as_bytes() {
             [byte] if columns == 1 => Written { byte: *byte, pen },
             _ => UNKNOWN,
@@ -82,7 +88,7 @@ impl Shown {
 
     /// Appends again what is shown on `count` cells, if all of it can be written with `pen`.
     /// When false, what was appended so far is of no use.
-    pub fn rewrite(&self, out: &mut Vec<u8>, from: Position, count: u16, pen: Pen) -> bool {
+    pub(super) fn rewrite(&self, out: &mut Vec<u8>, from: Position, count: u16, pen: Pen) -> bool {
         let start = self.index(from);
         let Some(cells) = self.cells.get(start..start + usize::from(count)) else { return false };
         cells.iter().all(|cell| {
