@@ -46,11 +46,8 @@ pub fn write(out: &mut Vec<u8>, symbol: &str, columns: u16, charset: Charset) ->
     }
 }
 
-/// One base character with its marks; what is left of the columns becomes blanks.
-///
-/// A second base never follows in the same cell, though some clusters have one (flags, joined
-/// emoji): when such a cell is replaced by a narrow character, ratatui sees no change in the
-/// column beside it, and the second character would stay on the screen.
+/// As many characters as surely fit, with their marks; what is left of the columns becomes
+/// blanks. A joined emoji shows its first part only.
 fn write_utf8(out: &mut Vec<u8>, symbol: &str, columns: u16) -> Advance {
     let mut advance = Advance::Certain;
     let mut used = 0;
@@ -59,7 +56,7 @@ fn write_utf8(out: &mut Vec<u8>, symbol: &str, columns: u16) -> Advance {
     for c in symbol.chars() {
         let width = u16::try_from(c.width().unwrap_or(0)).unwrap_or(0);
         let is_base = width > 0;
-        if is_base && used > 0 {
+        if used + width > columns && used > 0 {
             advance = Advance::Doubtful;
             break;
         }
@@ -72,7 +69,7 @@ fn write_utf8(out: &mut Vec<u8>, symbol: &str, columns: u16) -> Advance {
             continue;
         }
         used += width;
-        marks += usize::from(!is_base);
+        marks = if is_base { 0 } else { marks + 1 };
         out.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
     }
     if used == 0 {
@@ -240,8 +237,9 @@ mod tests {
             ("a\u{9b}", "a "),
             ("⚠\u{fe0f}", "⚠ "),
             ("👩\u{200d}👧", "👩"),
-            ("ｶﾞ", "ｶ  "),
-            ("🇩🇪", "🇩 "),
+            ("ｶﾞ", "ｶﾞ "),
+            ("🇩🇪", "🇩🇪"),
+            ("क्ष", "क्ष"),
         ];
         for (symbol, expected) in table {
             assert_eq!(shown(symbol, Charset::Utf8), expected, "{symbol:?}");

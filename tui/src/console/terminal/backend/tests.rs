@@ -47,7 +47,7 @@ struct Piece {
     style: Style,
 }
 
-const TEXTS: [&str; 16] = [
+const TEXTS: [&str; 18] = [
     "a",
     " ",
     "select 1",
@@ -64,6 +64,8 @@ const TEXTS: [&str; 16] = [
     "…→▲",
     "ｶﾞ",
     "a 中 b",
+    "क्ष x",
+    "🇩🇪 !",
 ];
 
 const COLOURS: [Color; 9] = [
