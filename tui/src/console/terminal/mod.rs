@@ -18,6 +18,7 @@ pub mod screen;
 mod shown;
 pub mod signals;
 pub mod size;
+pub mod symbols;
 
 pub use detach::detach;
 pub use modes::Mouse;
