@@ -8,6 +8,7 @@ use color_eyre::config::{HookBuilder, Theme};
 use super::glyph::ascii_text;
 use super::policy::Charset;
 use super::screen;
+use crate::text::clean_block;
 
 /// Reports of panics in other threads that are kept until the screen is left.
 const BACKGROUND_REPORTS_MAX: usize = 8;
@@ -69,7 +70,7 @@ fn keep(report: String) {
 fn tell(report: &str, charset: Charset) {
     let report = match charset {
         Charset::Ascii => ascii_text(report),
-        Charset::Utf8 => report.to_owned(),
+        Charset::Utf8 => clean_block(report).into_owned(),
     };
     let _gone = writeln!(std::io::stderr(), "{report}");
 }

@@ -64,13 +64,17 @@ pub fn is_drawing_thread() -> bool {
     hold().as_ref().is_some_and(|held| held.thread == std::thread::current().id())
 }
 
+/// How often to call [`Screen::draw`] again while it says [`Drawn::Behind`].
+pub const RETRY: Duration = Duration::from_millis(20);
+
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drawn {
-    /// It is on its way: this many bytes, zero when nothing changed.
-    Sent(u64),
-    /// The terminal has not taken the last one yet; nothing was drawn. Try again shortly.
-    Skipped,
+    /// The terminal has taken all of it: this many bytes, zero when nothing changed.
+    Done(u64),
+    /// The terminal has yet to take some of it, or of the one before, in which case nothing was
+    /// drawn. Call again after [`RETRY`]: that sends the rest, then draws what has changed since.
+    Behind,
 }
 
 /// The terminal while the console has it. Dropping it gives the terminal back.
@@ -120,14 +124,17 @@ impl Screen {
     /// When the terminal is gone or was given back.
     pub fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<Drawn> {
         if self.output.push(Duration::ZERO)? == Progress::Waiting {
-            return Ok(Drawn::Skipped);
+            return Ok(Drawn::Behind);
         }
         let before = self.terminal.backend().written_bytes();
         self.terminal.draw(|frame| {
             view(frame);
             glyph::mend(frame.buffer_mut());
         })?;
-        Ok(Drawn::Sent(self.terminal.backend().written_bytes() - before))
+        match self.output.push(Duration::ZERO)? {
+            Progress::Waiting => Ok(Drawn::Behind),
+            Progress::Done => Ok(Drawn::Done(self.terminal.backend().written_bytes() - before)),
+        }
     }
 
     /// The next frame is painted from nothing: after Ctrl-L, after SIGWINCH (a terminal that went
