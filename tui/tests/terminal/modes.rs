@@ -190,6 +190,10 @@ fn a_resize_and_back_leaves_a_whole_screen() {
     pty.resize(40, 10);
     pty.resize(80, 24);
     assert!(pty.pump(PATIENCE, |pty| pty.contents() == before), "{}", pty.contents());
+    // There the cursor is hidden; it must be back afterwards.
+    pty.resize(40, 10);
+    pty.wait_for("needs 60x20");
+    assert!(pty.emulator.screen().hide_cursor());
     quit(&mut pty);
     pty.check_is_sane();
 }

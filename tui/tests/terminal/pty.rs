@@ -194,6 +194,13 @@ impl Pty {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// The process that the program has started.
+    pub(crate) fn child_of_child(&self) -> u32 {
+        let pid = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        children.unwrap().trim().parse().unwrap()
+    }
+
     /// Processor time of the program, in clock ticks (100 a second).
     pub(crate) fn ticks(&self) -> u64 {
         let path = format!("/proc/{}/stat", self.child.id());
@@ -243,6 +250,14 @@ impl Pty {
         let is_reverse =
             |row: u16, column: u16| screen.cell(row, column).is_some_and(vt100::Cell::inverse);
         (0..rows.get()).find(|&row| is_reverse(row, 2) && is_reverse(row, columns.get() / 2))
+    }
+}
+
+/// Also true for a process that nobody has waited for.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'),
+        Err(_) => true,
     }
 }
 

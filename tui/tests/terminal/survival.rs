@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::pty::{PATIENCE, Pty, selftest};
+use super::pty::{PATIENCE, Pty, has_ended, selftest};
 
 const TERMS: [&str; 5] = [
     "TERM=xterm-256color LANG=C.UTF-8",
@@ -93,6 +93,24 @@ fn a_lost_line_ends_it_within_a_second() {
 }
 
 #[test]
+fn a_lost_line_is_noticed_without_a_signal() {
+    // Not its controlling terminal: the kernel sends no SIGHUP.
+    let program = selftest();
+    let command = ["env", "setsid", "--wait", program.as_str()];
+    let mut pty = Pty::start(&command, "TERM=xterm-256color LANG=C.UTF-8");
+    pty.wait_for("quit");
+    pty.send(b"j");
+    pty.wait_for("inputs 1");
+    let pid = pty.child_of_child();
+    let lost = Instant::now();
+    pty.hang_up();
+    while !has_ended(pid) {
+        assert!(lost.elapsed() < Duration::from_secs(1), "still there after {:?}", lost.elapsed());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn without_a_terminal_it_goes_on_and_uses_no_processor() {
     let mut pty = Pty::selftest(&["--linger-ms", "2500"], "TERM=xterm-256color LANG=C.UTF-8");
     pty.hang_up();
@@ -101,6 +119,12 @@ fn without_a_terminal_it_goes_on_and_uses_no_processor() {
     std::thread::sleep(Duration::from_millis(1_500));
     assert!(pty.ticks() - ticks <= 1, "{} ticks in 1.5 s", pty.ticks() - ticks);
     assert!(pty.child.try_wait().unwrap().is_none(), "it goes on");
+    let open = |fd: u8| {
+        let link = std::fs::read_link(format!("/proc/{}/fd/{fd}", pty.child.id())).unwrap();
+        link.to_str().unwrap().to_owned()
+    };
+    assert!(open(0).starts_with("pipe:"), "{}", open(0));
+    assert_eq!((open(1).as_str(), open(2).as_str()), ("/dev/null", "/dev/null"));
     assert!(pty.wait().success(), "and ends by itself");
 }
 
@@ -108,9 +132,9 @@ fn without_a_terminal_it_goes_on_and_uses_no_processor() {
 fn a_terminal_that_takes_nothing_does_not_hold_up_the_end() {
     let mut pty = Pty::selftest(&[], "TERM=xterm-256color LANG=C.UTF-8");
     // Each Ctrl-L is a full repaint; nobody reads them.
-    for _ in 0..40 {
+    for _ in 0..300 {
         pty.send(b"\x0c");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(3));
     }
     let sent = Instant::now();
     pty.signal(Signal::TERM);
@@ -119,6 +143,9 @@ fn a_terminal_that_takes_nothing_does_not_hold_up_the_end() {
         std::thread::sleep(Duration::from_millis(5));
     }
     pty.check_settings();
+    pty.settle();
+    let repaints = pty.text().matches("\u{1b}[2J").count();
+    assert!(repaints < 100, "it really was full: {repaints} repaints of 300");
 }
 
 #[test]

@@ -253,6 +253,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_words_are_not_insisted_on() {
+        let (mut output, _reader) = narrow_line();
+        output.write_all(&vec![b'x'; 300_000]).unwrap();
+        output.flush().unwrap();
+        let started = Instant::now();
+        output.close(b"bye");
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    }
+
+    #[test]
     fn a_gone_terminal_is_an_error_and_not_a_wait() {
         let (mut output, reader) = narrow_line();
         drop(reader);

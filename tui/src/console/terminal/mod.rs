@@ -4,6 +4,7 @@
 //! terminal. Knows nothing of PostgreSQL, of the engine or of what is drawn.
 
 pub mod backend;
+mod clipboard;
 pub mod colour;
 mod detach;
 pub mod glyph;
@@ -20,6 +21,7 @@ pub mod signals;
 pub mod size;
 pub mod symbols;
 
+pub use clipboard::Copied;
 pub use detach::detach;
 pub use modes::Mouse;
 pub use panic::{background_reports, install_hooks};

@@ -3,10 +3,10 @@
 //! There is one terminal, so what is needed to give it back is kept once for the process, where
 //! the panic hook, the signal side and `drop` all reach it. Whoever comes first gives it back.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
@@ -14,6 +14,7 @@ use rustix::process::{Signal, kill_current_process_group};
 use rustix::termios::Termios;
 
 use super::backend::AnsiBackend;
+use super::clipboard::{self, Copied};
 use super::glyph;
 use super::input::Keys;
 use super::line::{Output, Progress};
@@ -24,6 +25,9 @@ use super::size::SizeSource;
 /// How long after the stop signal we are surely stopped. The signal may be taken by another
 /// thread; until then this one must not touch the terminal again.
 const STOP_SETTLES: Duration = Duration::from_millis(50);
+
+/// How long after we went on the signal that made us may still arrive.
+const CONTINUE_ARRIVES: Duration = Duration::from_secs(1);
 
 /// What it takes to give the terminal back.
 struct Hold {
@@ -85,6 +89,8 @@ pub struct Screen {
     mouse: Mouse,
     cooked: Termios,
     raw: Termios,
+    /// When [`Screen::suspend`] last took the terminal again.
+    resumed: Option<Instant>,
 }
 
 impl Screen {
@@ -106,7 +112,7 @@ impl Screen {
             last_words: modes::leave_sequence(&policy, mouse),
             thread: std::thread::current().id(),
         });
-        let mut screen = Self { terminal, output, mouse, cooked, raw };
+        let mut screen = Self { terminal, output, mouse, cooked, raw, resumed: None };
         screen.enter()?;
         Ok(screen)
     }
@@ -168,21 +174,39 @@ impl Screen {
         let _stopped = kill_current_process_group(Signal::TSTP);
         std::thread::sleep(STOP_SETTLES);
         let entered = self.enter();
+        self.resumed = Some(Instant::now());
         keys.resume();
         entered
     }
 
     /// SIGCONT: someone else stopped us (`kill -STOP`) and the shell may have had the terminal.
-    /// After [`Screen::suspend`], which has already put everything right, this only repaints.
+    /// The signal that ends a [`Screen::suspend`] finds everything right already; a second
+    /// repaint would take seconds on a serial line.
     ///
     /// # Errors
     ///
     /// When the terminal is gone.
     pub fn continued(&mut self) -> io::Result<()> {
+        let is_ours = self.resumed.take().is_some_and(|at| at.elapsed() < CONTINUE_ARRIVES);
         if modes::differ(&modes::settings()?, &self.raw) {
             return self.enter();
         }
-        self.repaint()
+        if is_ours { Ok(()) } else { self.repaint() }
+    }
+
+    /// Hands `text` to the terminal's clipboard. Whether it arrives cannot be known (tmux drops
+    /// it unless told otherwise): say "sent to the terminal", and offer a plain view.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal is gone.
+    pub fn copy(&mut self, text: &str) -> io::Result<Copied> {
+        let Some(sequence) = clipboard::sequence(text, self.policy()) else {
+            return Ok(Copied::Impossible);
+        };
+        self.output.write_all(&sequence)?;
+        self.output.flush()?;
+        Ok(Copied::Sent)
     }
 
     fn enter(&mut self) -> io::Result<()> {

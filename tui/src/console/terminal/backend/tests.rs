@@ -246,6 +246,28 @@ fn raw_cells_cannot_carry_anything_out() {
 }
 
 #[test]
+fn a_repaint_assumes_nothing() {
+    let size = Size::new(30, 5);
+    for policy in [rich(), policy(Family::Vt100, ColourDepth::Mono, Charset::Ascii)] {
+        let mut screen = screen(policy, size);
+        let mut emulator = emulator(size);
+        let paint = |frame: &mut ratatui::Frame<'_>| {
+            let style = Style::new().add_modifier(Modifier::REVERSED);
+            frame.buffer_mut().set_string(3, 2, "select 中 1", style);
+            frame.buffer_mut().set_string(3, 3, "plain", Style::new());
+        };
+        screen.draw(paint).unwrap();
+        emulator.process(&sent(&mut screen));
+        emulator.process(b"\x1b[4;7H\x1b[1;4mwhatever else wrote here, and scrolled\n\n\n");
+        screen.backend_mut().forget();
+        screen.resize(Rect::from((Position::ORIGIN, size))).unwrap();
+        let buffer = screen.draw(paint).unwrap().buffer.clone();
+        emulator.process(&sent(&mut screen));
+        check_screen(&buffer, &emulator, &policy);
+    }
+}
+
+#[test]
 fn nothing_is_ever_asked_of_the_terminal() {
     let mut screen = screen(rich(), Size::new(40, 5));
     screen.draw(|frame| frame.render_widget("hello", frame.area())).unwrap();
