@@ -18,7 +18,7 @@ use pgdeck::console::terminal::screen::{Drawn, RETRY, Screen};
 use pgdeck::console::terminal::signals::{Signal, Signals};
 use pgdeck::console::terminal::symbols::Symbols;
 use pgdeck::console::terminal::{Mouse, detach, install_hooks};
-use pgdeck::text::{self, Align, clean, fit};
+use pgdeck::text::{self, Align, align, clean, fit};
 use pgdeck::theme::{Role, Theme};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
@@ -228,7 +228,7 @@ fn view(frame: &mut Frame<'_>, state: &State, theme: &Theme) {
     for row in 0..ROWS {
         view_row(frame, inside, state, theme, row);
     }
-    let last = format!("last: {}", fit(&state.last, 20, Align::Left, symbols.ellipsis));
+    let last = format!("last: {}", fit(&state.last, 20, symbols.ellipsis));
     let keys = Line::from_iter([
         Span::styled("q", theme.style(Role::Key)),
         Span::styled(" quit  ", theme.style(Role::Dim)),
@@ -249,18 +249,18 @@ fn view_row(frame: &mut Frame<'_>, inside: Rect, state: &State, theme: &Theme, r
     let (word, role, sign) = states[row % states.len()];
     let number = u64::try_from(row).unwrap_or(0);
     let (full, empty) = symbols.bar(10, number * 9, 100);
-    let query_columns = inside.width.saturating_sub(54);
+    let query_columns = usize::from(inside.width.saturating_sub(54));
     let line = Line::from_iter([
-        Span::raw(fit(&(4_000 + row * 7).to_string(), 6, Align::Right, symbols.ellipsis)),
+        Span::raw(align(&(4_000 + row * 7).to_string(), 6, Align::Right, symbols.ellipsis)),
         Span::raw(" "),
         Span::styled(format!("{sign} "), theme.style(role)),
-        Span::styled(fit(word, 20, Align::Left, symbols.ellipsis), theme.style(role)),
-        Span::raw(fit(&text::age(number * 4_000), 6, Align::Right, symbols.ellipsis)),
+        Span::styled(align(word, 20, Align::Left, symbols.ellipsis), theme.style(role)),
+        Span::raw(align(&text::age(number * 4_000), 6, Align::Right, symbols.ellipsis)),
         Span::raw(" "),
         Span::styled(full, theme.style(Role::Bar)),
         Span::styled(empty, theme.style(Role::BarEmpty)),
         Span::raw(" "),
-        Span::raw(fit(
+        Span::raw(align(
             &clean(QUERIES[row % QUERIES.len()]),
             query_columns,
             Align::Left,

@@ -35,8 +35,8 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     cleaned(text, Lines::Joined)
 }
 
-/// As [`clean`], but line ends stay (as line feeds) and a tab becomes four spaces: for
-/// [`super::Wrapped`].
+/// As [`clean`], but line ends stay (as line feeds) and a tab becomes four spaces: for texts of
+/// several lines.
 #[must_use]
 pub fn clean_block(text: &str) -> Cow<'_, str> {
     cleaned(text, Lines::Kept)

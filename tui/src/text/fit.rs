@@ -18,22 +18,34 @@ pub fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.graphemes(true).map(columns).sum() }
 }
 
-/// `text` in exactly `columns` columns: padded, or cut with `ellipsis` at its end.
+/// `text` in at most `columns` columns: cut with `ellipsis` at its end where it is longer.
 ///
 /// Looks at no more of `text` than it shows. Expects cleaned text.
 #[must_use]
-pub fn fit(text: &str, columns: u16, align: Align, ellipsis: &str) -> String {
-    let columns = usize::from(columns);
-    let (whole, used) = head(text, columns);
-    if whole.len() == text.len() {
-        return padded(whole, "", columns - used, align);
+pub fn fit(text: &str, columns: usize, ellipsis: &str) -> String {
+    fitted(text, columns, ellipsis).0
+}
+
+/// As [`fit`], filled with blanks to exactly `columns` columns: a cell of a table.
+#[must_use]
+pub fn align(text: &str, columns: usize, align: Align, ellipsis: &str) -> String {
+    let (fitted, used) = fitted(text, columns, ellipsis);
+    let blanks = " ".repeat(columns - used);
+    match align {
+        Align::Left => fitted + &blanks,
+        Align::Right => blanks + &fitted,
     }
+}
+
+/// The text that fits, and the columns it takes.
+fn fitted(text: &str, columns: usize, ellipsis: &str) -> (String, usize) {
+    let (whole, used) = head(text, columns);
     let sign_width = width(ellipsis);
-    if sign_width > columns {
-        return padded(whole, "", columns - used, align);
+    if whole.len() == text.len() || sign_width > columns {
+        return (whole.to_owned(), used);
     }
     let (kept, used) = head(text, columns - sign_width);
-    padded(kept, ellipsis, columns - sign_width - used, align)
+    (format!("{kept}{ellipsis}"), used + sign_width)
 }
 
 /// The longest beginning of `text` within `columns` columns, and the columns it takes.
@@ -53,24 +65,6 @@ fn head(text: &str, columns: usize) -> (&str, usize) {
 
 fn columns(cluster: &str) -> usize {
     if cluster.len() == 1 { 1 } else { usize::from(cluster.cell_width()) }
-}
-
-fn padded(text: &str, sign: &str, blanks: usize, align: Align) -> String {
-    let mut out = String::with_capacity(text.len() + sign.len() + blanks);
-    let blanks = std::iter::repeat_n(' ', blanks);
-    match align {
-        Align::Left => {
-            out.push_str(text);
-            out.push_str(sign);
-            out.extend(blanks);
-        }
-        Align::Right => {
-            out.extend(blanks);
-            out.push_str(text);
-            out.push_str(sign);
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -99,7 +93,9 @@ mod tests {
             ("", 2, Left, "…", "  "),
         ];
         for (text, columns, align, ellipsis, expected) in table {
-            assert_eq!(fit(text, columns, align, ellipsis), expected, "{text:?} in {columns}");
+            let aligned = super::align(text, columns, align, ellipsis);
+            assert_eq!(aligned, expected, "{text:?} in {columns}");
+            assert_eq!(fit(text, columns, ellipsis), expected.trim(), "{text:?} in {columns}");
         }
     }
 
@@ -108,17 +104,18 @@ mod tests {
         let text = "x".repeat(1 << 20);
         let started = std::time::Instant::now();
         for _ in 0..1_000 {
-            assert_eq!(fit(&text, 20, Align::Left, "…").chars().count(), 20);
+            assert_eq!(fit(&text, 20, "…").chars().count(), 20);
         }
         assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
     }
 
     proptest! {
         #[test]
-        fn never_wider_never_narrower(text in "(\\PC|.){0,30}", columns in 0..40u16) {
+        fn never_wider_never_narrower(text in "(\\PC|.){0,30}", columns in 0..40usize) {
             for (align, ellipsis) in [(Align::Left, "…"), (Align::Right, "~")] {
-                let fitted = fit(&clean(&text), columns, align, ellipsis);
-                prop_assert_eq!(width(&fitted), usize::from(columns), "{:?}", fitted);
+                let aligned = super::align(&clean(&text), columns, align, ellipsis);
+                prop_assert_eq!(width(&aligned), columns, "{:?}", aligned);
+                prop_assert!(width(&fit(&clean(&text), columns, ellipsis)) <= columns);
             }
         }
     }

@@ -11,7 +11,7 @@ mod unseen;
 mod wrap;
 
 pub use clean::{clean, clean_block, clean_start};
-pub use fit::{Align, fit, width};
+pub use fit::{Align, align, fit, width};
 pub use units::{age, byte_rate, bytes, rate};
 pub use unseen::{is_control, is_invisible};
-pub use wrap::Wrapped;
+pub use wrap::{Wrapped, wrap};

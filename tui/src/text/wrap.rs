@@ -1,81 +1,75 @@
-//! A long text in lines of a given width, found as far as they are looked at.
+//! A long text in lines of a given width.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use ratatui::buffer::CellWidth;
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::{is_control, is_invisible};
+
 /// A line must be able to hold a wide character.
 const COLUMNS_MIN: usize = 2;
 
-/// A text and where its lines begin.
-///
-/// Lines are found once and in order; looking at the first screen of a megabyte costs what the
-/// first screen costs. Expects text from [`super::clean_block`].
-#[derive(Debug, Clone)]
+/// Where the lines of a text lie. Holds no text, so that it can stand beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrapped {
-    text: Arc<str>,
-    columns: usize,
-    is_ascii: bool,
-    /// Where each line that was found lies, without its line end.
+    /// Without their line ends.
     lines: Vec<Range<usize>>,
-    /// Where the next line begins; `None` at the end.
-    next: Option<usize>,
+}
+
+/// Finds the lines of `text` in `columns` columns (at least two), in one pass.
+///
+/// Breaks after a space where there is one. The text may be raw: what [`super::clean`] makes of a
+/// line is never wider than the line was taken for.
+#[must_use]
+pub fn wrap(text: &str, columns: usize) -> Wrapped {
+    let wrapper = Wrapper { text, columns: columns.max(COLUMNS_MIN), is_ascii: text.is_ascii() };
+    let mut lines = Vec::new();
+    let mut next = Some(0);
+    while let Some(start) = next {
+        let (end, after) = wrapper.line_at(start);
+        lines.push(start..end);
+        next = after;
+    }
+    Wrapped { lines }
 }
 
 impl Wrapped {
-    /// `text` in lines of at most `columns` columns (at least two).
+    /// How many lines there are; at least one.
     #[must_use]
-    pub fn new(text: impl Into<Arc<str>>, columns: u16) -> Self {
-        let text = text.into();
-        let is_ascii = text.is_ascii();
-        let columns = usize::from(columns).max(COLUMNS_MIN);
-        Self { text, columns, is_ascii, lines: Vec::new(), next: Some(0) }
-    }
-
-    /// Wraps anew when the width changed.
-    pub fn set_columns(&mut self, columns: u16) {
-        let columns = usize::from(columns).max(COLUMNS_MIN);
-        if columns != self.columns {
-            self.columns = columns;
-            self.lines.clear();
-            self.next = Some(0);
-        }
-    }
-
-    /// The lines from `first` on, at most `count`.
-    pub fn lines(&mut self, first: usize, count: usize) -> impl Iterator<Item = &str> {
-        self.find(first.saturating_add(count));
-        let lines = self.lines.iter().skip(first).take(count);
-        lines.map(|range| self.text[range.clone()].trim_end_matches(' '))
-    }
-
-    /// How many lines there are. Finds them all.
-    pub fn count(&mut self) -> usize {
-        self.find(usize::MAX);
+    pub fn line_count(&self) -> usize {
         self.lines.len()
     }
 
-    fn find(&mut self, wanted: usize) {
-        while self.lines.len() < wanted {
-            let Some(start) = self.next else { return };
-            let (end, next) = self.line_at(start);
-            self.lines.push(start..end);
-            self.next = next;
-        }
+    /// Line `number`, from 0, of the `text` that was wrapped; without its line end and without
+    /// blanks at its end.
+    #[must_use]
+    pub fn line<'t>(&self, text: &'t str, number: usize) -> Option<&'t str> {
+        let range = self.lines.get(number)?.clone();
+        text.get(range).map(|line| line.trim_end_matches(' '))
     }
+}
 
+struct Wrapper<'t> {
+    text: &'t str,
+    columns: usize,
+    is_ascii: bool,
+}
+
+impl Wrapper<'_> {
     /// The end of the line that begins at `start`, and where the next one begins.
     fn line_at(&self, start: usize) -> (usize, Option<usize>) {
         if self.is_ascii {
-            let bytes = &self.text.as_bytes()[start..];
-            let clusters = bytes.iter().enumerate().map(|(at, &byte)| Cluster {
-                at: start + at,
-                len: 1,
-                first_len: 1,
-                columns: 1,
-                kind: Kind::of(byte),
+            let bytes = self.text.as_bytes();
+            let clusters = (start..bytes.len()).map(|at| {
+                let is_pair = bytes[at..].starts_with(b"\r\n");
+                Cluster {
+                    at,
+                    len: 1 + usize::from(is_pair),
+                    first_len: 1,
+                    columns: 1,
+                    kind: Kind::of(bytes[at]),
+                }
             });
             self.end_of(start, clusters)
         } else {
@@ -83,8 +77,11 @@ impl Wrapped {
                 at: start + at,
                 len: text.len(),
                 first_len: text.chars().next().map_or(1, char::len_utf8),
-                columns: if text.len() == 1 { 1 } else { usize::from(text.cell_width()) },
-                kind: if let [byte] = text.as_bytes() { Kind::of(*byte) } else { Kind::Ink },
+                columns: columns(text),
+                kind: match text.as_bytes() {
+                    [byte] | [byte @ b'\r', b'\n'] => Kind::of(*byte),
+                    _ => Kind::Ink,
+                },
             });
             self.end_of(start, clusters)
         }
@@ -131,11 +128,20 @@ enum Kind {
 impl Kind {
     fn of(byte: u8) -> Self {
         match byte {
-            b'\n' => Self::LineEnd,
+            b'\n' | b'\r' => Self::LineEnd,
             b' ' => Self::Space,
             _ => Self::Ink,
         }
     }
+}
+
+/// Counts a sign for each hidden character, which is what cleaning may put in its place.
+fn columns(cluster: &str) -> usize {
+    if cluster.len() == 1 {
+        return 1;
+    }
+    let hidden = cluster.chars().filter(|c| is_control(*c) || is_invisible(*c)).count();
+    usize::from(cluster.cell_width()) + hidden
 }
 
 struct Cluster {
@@ -152,15 +158,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::text::{clean_block, width};
+    use crate::text::{clean, width};
 
-    fn wrapped(text: &str, columns: u16) -> Vec<String> {
-        Wrapped::new(text, columns).lines(0, usize::MAX).map(str::to_owned).collect()
+    fn wrapped(text: &str, columns: usize) -> Vec<&str> {
+        let lines = wrap(text, columns);
+        (0..lines.line_count()).map(|number| lines.line(text, number).unwrap()).collect()
     }
 
     #[test]
     fn lines_break_at_spaces() {
-        let table: [(&str, u16, &[&str]); 10] = [
+        let table: [(&str, usize, &[&str]); 12] = [
             ("", 10, &[""]),
             ("one two", 10, &["one two"]),
             ("one two three", 7, &["one two", "three"]),
@@ -169,6 +176,8 @@ mod tests {
             ("a abcdefgh", 4, &["a", "abcd", "efgh"]),
             ("a\n\n  b", 4, &["a", "", "  b"]),
             ("abcd\nx", 4, &["abcd", "x"]),
+            ("a\r\nb\rc", 4, &["a", "b", "c"]),
+            ("ä\r\nb\rc", 4, &["ä", "b", "c"]),
             ("中文字", 5, &["中文", "字"]),
             ("a\n", 4, &["a", ""]),
         ];
@@ -183,33 +192,26 @@ mod tests {
         let wide = "größe 中文字 und so weiter ".repeat(30_000);
         for text in [ascii, wide, "x".repeat(1 << 20), " ".repeat(1 << 20)] {
             let started = std::time::Instant::now();
-            let mut lines = Wrapped::new(text.as_str(), 80);
-            assert_eq!(lines.lines(0, 20).count(), 20);
-            let first_screen = started.elapsed();
-            let count = lines.count();
-            assert_eq!(lines.lines(count - 1, 10).count(), 1);
-            assert!(first_screen.as_millis() < 100, "{first_screen:?}");
+            let lines = wrap(&text, 80);
+            assert!(lines.line_count() > 10_000);
+            assert_eq!(lines.line(&text, lines.line_count()), None);
             assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
         }
     }
 
-    #[test]
-    fn a_new_width_wraps_anew() {
-        let mut lines = Wrapped::new("one two three", 20);
-        assert_eq!(lines.count(), 1);
-        lines.set_columns(5);
-        assert_eq!(lines.count(), 3);
-    }
-
     proptest! {
         #[test]
-        fn never_wider_and_nothing_lost(text in "(\\PC|.|\n){0,60}", columns in 2..20u16) {
-            let text = clean_block(&text).into_owned();
+        fn never_wider_and_nothing_lost(
+            text in "(\\PC|.|[\n\r\x00-\x1f]){0,60}",
+            columns in 2..20usize,
+        ) {
             let lines = wrapped(&text, columns);
             for line in &lines {
-                prop_assert!(width(line) <= usize::from(columns), "{line:?} in {columns}");
+                prop_assert!(width(&clean(line)) <= columns, "{line:?} in {columns}");
             }
-            let ink = |text: &str| text.chars().filter(|c| !" \n".contains(*c)).collect::<String>();
+            let ink = |text: &str| {
+                text.chars().filter(|c| !" \n\r".contains(*c)).collect::<String>()
+            };
             prop_assert_eq!(ink(&lines.concat()), ink(&text));
         }
     }
