@@ -4,7 +4,8 @@ use std::io::{PipeWriter, Write};
 
 use super::*;
 
-const WAIT: Duration = Duration::from_millis(25);
+/// Longer than in use, so that a busy machine does not decide the result.
+const WAIT: Duration = Duration::from_millis(150);
 
 fn started() -> (Keys, PipeWriter) {
     let (reader, writer) = io::pipe().unwrap();
