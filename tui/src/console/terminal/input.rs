@@ -2,7 +2,7 @@
 //!
 //! The thread `pgdeck-keys` asks the kernel before each read, so a terminal that is gone ends it
 //! (a reader that trusts its timeout spins at a full core on a dead terminal). It never waits
-//! for the console: the channel holds [`QUEUE_MAX`] events, and keys beyond that are dropped.
+//! for the console: the channel holds 1,024 events, and keys beyond that are dropped.
 //! A console that is so far behind must not act on them later; a lost key is seen and pressed
 //! again. That the terminal is gone cannot be lost: it is the end of the channel.
 

@@ -92,7 +92,7 @@ fn paint_table(frame: &mut Frame<'_>, area: Rect, second: usize) {
             7 => Style::new().fg(Color::LightRed).add_modifier(Modifier::BOLD),
             _ => Style::new(),
         };
-        let age = if i % 4 == 0 { second + i } else { i * 60 };
+        let age = second + i * 7;
         Row::new([
             Column::new((4000 + i).to_string()),
             Column::new("production"),
