@@ -1,2 +1,3 @@
-//! x
+//! The `pgdeck` program.
+
 fn main() {}

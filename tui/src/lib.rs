@@ -1,0 +1,5 @@
+//! The console and the command line of pgdeck: the only crate that knows a terminal.
+
+pub mod console;
+pub mod text;
+pub mod theme;
