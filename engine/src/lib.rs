@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod connections;
+pub mod engine;
 pub mod instance;
 pub mod jobs;
 pub mod logs;

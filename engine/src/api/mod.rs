@@ -25,4 +25,5 @@ pub use message::*;
 pub use snapshot::*;
 pub use storage::*;
 
+pub use crate::engine::Engine;
 pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};

@@ -7,4 +7,5 @@ pub mod config_file;
 pub mod discover;
 pub mod facts;
 pub mod lifecycle;
+pub mod reload;
 pub mod target;

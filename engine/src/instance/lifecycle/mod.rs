@@ -18,6 +18,8 @@ use crate::sys::credentials::Credentials;
 
 /// How often a running start or stop looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// A process that has ended is collected within this, or its parent is broken.
+const ZOMBIE_LIMIT: Duration = Duration::from_secs(10);
 
 /// An instance to operate, with what is needed to do so.
 #[derive(Clone, Debug)]
@@ -90,6 +92,16 @@ fn credentials_for(data_directory: &Path, run_as: Option<&str>) -> Result<Creden
     Ok(wanted)
 }
 
+/// Waits a few seconds for a server process that has ended to be collected by its parent:
+/// until then PostgreSQL takes it for running (`kill(pid, 0)` in `CreateLockFile()`).
+pub async fn wait_for_zombie(site: &Site, status: &mut InstanceStatus) {
+    let deadline = tokio::time::Instant::now() + ZOMBIE_LIMIT;
+    while status.state == InstanceState::Zombie && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        *status = site.look_async().await;
+    }
+}
+
 /// What stands in the way of starting.
 fn refuse_to_start(name: &str, status: &InstanceStatus) -> Result<()> {
     let refuse = |code, fact: String| Err(Error::new(code, fact).detail(status.detail.clone()));
@@ -116,7 +128,9 @@ fn refuse_to_start(name: &str, status: &InstanceStatus) -> Result<()> {
         InstanceState::Zombie => {
             return refuse(
                 ErrorCode::AlreadyRunning,
-                format!("the old server process of \"{name}\" is a zombie and still counts as running"),
+                format!(
+                    "the old server process of \"{name}\" is a zombie and still counts as running"
+                ),
             );
         }
         _ => {
@@ -151,8 +165,11 @@ fn problem_error(problem: &InstanceProblem) -> Option<Error> {
                 .detail(format!("its mode is {mode:04o}")),
         ),
         InstanceProblem::UnsupportedVersion { version } => Some(
-            Error::new(ErrorCode::VersionUnsupported, format!("PostgreSQL {version} is not supported"))
-                .detail("PG_VERSION says so"),
+            Error::new(
+                ErrorCode::VersionUnsupported,
+                format!("PostgreSQL {version} is not supported"),
+            )
+            .detail("PG_VERSION says so"),
         ),
         InstanceProblem::StalePidFile { .. } => None,
     }

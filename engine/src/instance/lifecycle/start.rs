@@ -8,15 +8,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{LOOK_INTERVAL, Site, refuse_to_start};
-use crate::api::{
-    Error, ErrorCode, InstanceState, InstanceStatus, JobProgress, Result, StopMode,
-};
+use crate::api::{Error, ErrorCode, InstanceState, InstanceStatus, JobProgress, Result, StopMode};
 use crate::jobs::runner::{JobContext, JobControl};
 use crate::logs::{
     FileBytes, Follower, LogSettings, ParserSettings, Prefix, locate, observe, triage,
 };
-use crate::sys::process::{self, Program, Signal};
 use crate::sys::file;
+use crate::sys::process::{self, Program, Signal};
 
 /// Crash recovery may take hours; `pg_ctl` is told to wait as long as this.
 const WAIT_MAX: Duration = Duration::from_secs(7 * 86_400);
@@ -43,8 +41,7 @@ impl StartPlan {
             return Err(Error::new(ErrorCode::BinariesMissing, "no server programs were found"));
         };
         let log_file = log_file(site);
-        let mut args: Vec<OsString> =
-            vec!["start".into(), "-w".into(), "-s".into(), "-t".into()];
+        let mut args: Vec<OsString> = vec!["start".into(), "-w".into(), "-s".into(), "-t".into()];
         args.push(WAIT_MAX.as_secs().to_string().into());
         args.extend(["-D".into(), site.target.data_directory.clone().into_os_string()]);
         args.extend(["-l".into(), log_file.clone().into_os_string()]);
@@ -123,10 +120,8 @@ pub async fn run(site: &Site, plan: &StartPlan, context: &mut JobContext) -> Res
             began.elapsed().as_secs_f64(),
             status.pid.unwrap_or_default()
         )),
-        (_, true) => {
-            Err(Error::new(ErrorCode::Cancelled, "the start was cancelled")
-                .detail(format!("the instance is {}", status.state.word())))
-        }
+        (_, true) => Err(Error::new(ErrorCode::Cancelled, "the start was cancelled")
+            .detail(format!("the instance is {}", status.state.word()))),
         _ => Err(failed(site, plan, log_before, ended.output).await),
     }
 }

@@ -5,9 +5,7 @@ use std::time::Instant;
 
 use super::start::signal_of;
 use super::{LOOK_INTERVAL, Site, waiters};
-use crate::api::{
-    Error, ErrorCode, InstanceState, InstanceStatus, JobProgress, Result, StopMode,
-};
+use crate::api::{Error, ErrorCode, InstanceState, InstanceStatus, JobProgress, Result, StopMode};
 use crate::jobs::runner::{JobContext, JobControl};
 use crate::pg::connect::Connected;
 use crate::sys::process::{self, Signal};
@@ -43,8 +41,11 @@ impl StopPlan {
     pub fn new(site: &Site, status: &InstanceStatus, mode: StopMode) -> Result<Self> {
         let name = &site.target.name;
         let Some(pid) = status.pid.filter(|_| status.state.has_process()) else {
-            return Err(Error::new(ErrorCode::NotRunning, format!("instance \"{name}\" does not run"))
-                .detail(status.detail.clone()));
+            return Err(Error::new(
+                ErrorCode::NotRunning,
+                format!("instance \"{name}\" does not run"),
+            )
+            .detail(status.detail.clone()));
         };
         let Some(info) = process::info(pid) else {
             return Err(Error::new(ErrorCode::ProcessChanged, format!("process {pid} has ended")));
@@ -110,7 +111,9 @@ pub async fn run(
 fn cancelled(mode: StopMode) -> Error {
     Error::new(ErrorCode::Cancelled, "pgdeck no longer watches the stop")
         .detail(format!("the server goes on with its {} shutdown", mode.word()))
-        .hint("A shutdown cannot be taken back; look at the state, or stop again in a harsher mode.")
+        .hint(
+            "A shutdown cannot be taken back; look at the state, or stop again in a harsher mode.",
+        )
 }
 
 fn send(site: &Site, plan: &StopPlan, mode: StopMode) -> Result<()> {
@@ -123,7 +126,11 @@ fn send(site: &Site, plan: &StopPlan, mode: StopMode) -> Result<()> {
         _ => {
             process::send_signal(postmaster.pid, signal_of(mode))?;
             // A stopped process takes the signal only when it runs again.
-            if plan.is_suspended { process::send_signal(postmaster.pid, Signal::CONT) } else { Ok(()) }
+            if plan.is_suspended {
+                process::send_signal(postmaster.pid, Signal::CONT)
+            } else {
+                Ok(())
+            }
         }
     });
     sent.and_then(|inner| inner).map_err(|error| {

@@ -103,6 +103,8 @@ queries! {
     CONFIG_ERRORS = "config_errors" from 13;
     /// Makes the server load its configuration.
     RELOAD = "reload" from 13;
+    /// When the configuration was last loaded. One row.
+    CONF_LOAD_TIME = "conf_load_time" from 13;
     /// Who a smart stop waits for.
     CLIENTS = "clients" from 13;
     /// Keeps the monitor's queries out of the log; superusers only.

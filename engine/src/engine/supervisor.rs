@@ -1,0 +1,297 @@
+//! The engine's main task: discovers instances, hands commands to whom they concern.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use super::catalog::{Catalog, Shared};
+use super::operate::{self, Answer};
+use crate::api::{
+    Command, EngineConfig, Error, ErrorCode, Event, InstanceId, JobId, RequestId, Result, Scope,
+};
+use crate::instance::config_file::ConfigFile;
+use crate::instance::discover::{self, Surroundings};
+use crate::jobs::board::JobBoard;
+use crate::jobs::runner::JobControl;
+use crate::monitor::publisher::Publisher;
+use crate::monitor::task::Order;
+
+const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
+const INTERVAL_MIN_MS: u32 = 250;
+const INTERVAL_MAX_MS: u32 = 60_000;
+const DISCOVER_EVERY: Duration = Duration::from_secs(5);
+/// A monitor that is in the middle of a look answers within this.
+const REPLY_LIMIT: Duration = Duration::from_secs(15);
+
+/// The main task.
+#[derive(Debug)]
+pub(super) struct Supervisor {
+    config: EngineConfig,
+    file: ConfigFile,
+    catalog: Catalog,
+    events: mpsc::Sender<Event>,
+    host: String,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        config: EngineConfig,
+        file: ConfigFile,
+        publisher: Publisher,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
+        let shared = Shared {
+            publisher,
+            board: JobBoard::default(),
+            limits: Rc::new(file.limits()),
+            bin_directory: config.bin_directory.clone(),
+            run_as: config.run_as.clone(),
+            state_directory: config
+                .state_directory
+                .clone()
+                .or_else(|| file.state_directory.clone()),
+        };
+        let interval = config.interval.unwrap_or(INTERVAL_DEFAULT);
+        let catalog = Catalog::new(shared, interval);
+        Self { config, file, catalog, events, host: host_name() }
+    }
+
+    /// Runs until the front end drops its end of the commands.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<(RequestId, Command)>) {
+        let mut jobs = self.catalog.shared().board.subscribe();
+        let mut discover = tokio::time::interval(DISCOVER_EVERY);
+        discover.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_first = true;
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some((request, command)) => self.command(request, command).await,
+                    None => return,
+                },
+                Ok(()) = jobs.changed() => {
+                    let jobs = jobs.borrow_and_update().clone();
+                    self.catalog.shared().publisher.publish_jobs(jobs);
+                }
+                _ = discover.tick() => {
+                    if is_first || self.config.scope == Scope::All {
+                        self.discover().await;
+                        is_first = false;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn discover(&mut self) {
+        let scope = self.config.scope.clone();
+        let file = self.file.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            discover::discover(&scope, &file, &Surroundings::look())
+        });
+        let outcome = looked.await.unwrap_or_else(|error| {
+            Err(Error::new(ErrorCode::InstanceNotFound, "instances could not be looked for")
+                .detail(error.to_string()))
+        });
+        let error = match outcome {
+            Ok(targets) => {
+                for target in targets {
+                    self.catalog.add(target, &self.host).await;
+                }
+                None
+            }
+            Err(error) => Some(error),
+        };
+        self.catalog.shared().publisher.discovered(error);
+    }
+
+    async fn command(&mut self, request: RequestId, command: Command) {
+        let outcome = if self.config.read_only && command.is_mutating() {
+            Err(Error::new(ErrorCode::ReadOnly, "pgdeck runs read-only")
+                .detail("it was started with --read-only, or pgdeck.toml says so"))
+        } else {
+            self.carry_out(request, command).await
+        };
+        if let Err(error) = outcome {
+            self.tell(Event::Refused { request, error }).await;
+        }
+    }
+
+    async fn tell(&self, event: Event) {
+        let _ = self.events.send(event).await;
+    }
+
+    async fn carry_out(&mut self, request: RequestId, command: Command) -> Result<()> {
+        match command {
+            Command::Watch { instance, interest } => {
+                for entry in self.catalog.all() {
+                    let is_shown = entry.identity.id == instance;
+                    let interest = if is_shown { interest } else { Default::default() };
+                    let _ = entry.orders.try_send(Order::Interest(interest));
+                }
+                Ok(())
+            }
+            Command::SetInterval { interval_ms } => {
+                let interval_ms = interval_ms.clamp(INTERVAL_MIN_MS, INTERVAL_MAX_MS);
+                self.catalog.set_interval(Duration::from_millis(interval_ms.into()));
+                Ok(())
+            }
+            Command::Recheck { instance } => {
+                self.order(&instance, Order::Recheck)?;
+                Ok(())
+            }
+            Command::FetchQuery { instance, target } => {
+                let (reply, answer) = oneshot::channel();
+                self.order(&instance, Order::QueryText(target, reply))?;
+                self.answer_later(request, answer, move |text: String| Event::QueryText {
+                    request,
+                    target,
+                    text: text.into(),
+                });
+                Ok(())
+            }
+            Command::FetchOperations { instance } => {
+                let (reply, answer) = oneshot::channel();
+                self.order(&instance, Order::Operations(reply))?;
+                self.answer_later(request, answer, move |records| Event::Operations {
+                    request,
+                    records: std::sync::Arc::new(records),
+                });
+                Ok(())
+            }
+            Command::Signal { instance, kind, targets } => {
+                let (reply, answer) = oneshot::channel();
+                self.order(&instance, Order::Signal(kind, targets, reply))?;
+                let wrapped = async move { answer.await.map(Ok) };
+                self.answer_later(request, wrapped, move |results| Event::Signalled {
+                    request,
+                    kind,
+                    results,
+                });
+                Ok(())
+            }
+            Command::Escalate { job, mode } => {
+                self.job_order(request, job, JobControl::Mode(mode)).await
+            }
+            Command::CancelJob { job } => self.job_order(request, job, JobControl::Cancel).await,
+            Command::ResolvePrepared { instance, target, outcome } => {
+                let work = operate::resolve(self.catalog.get(&instance)?, target, outcome);
+                self.operation(request, instance, work);
+                Ok(())
+            }
+            Command::Reload { instance } => {
+                let work = operate::reload(self.catalog.get(&instance)?);
+                self.operation(request, instance, work);
+                Ok(())
+            }
+            Command::Start { instance } => self.job(request, instance, operate::Work::Start),
+            Command::Stop { instance, mode } => {
+                self.job(request, instance, operate::Work::Stop(mode))
+            }
+            Command::Restart { instance, mode } => {
+                self.job(request, instance, operate::Work::Restart(mode))
+            }
+        }
+    }
+
+    fn order(&self, instance: &InstanceId, order: Order) -> Result<()> {
+        let sent = self.catalog.get(instance)?.orders.try_send(order);
+        sent.map_err(|_| {
+            Error::new(ErrorCode::EngineBusy, "the instance's monitor takes no more orders now")
+        })
+    }
+
+    /// Waits for a monitor's reply in a task of its own and makes an event of it.
+    fn answer_later<T: 'static>(
+        &self,
+        request: RequestId,
+        answer: impl Future<Output = Result<Result<T>, oneshot::error::RecvError>> + 'static,
+        event: impl FnOnce(T) -> Event + 'static,
+    ) {
+        let events = self.events.clone();
+        tokio::task::spawn_local(async move {
+            let late =
+                || Error::new(ErrorCode::QueryTimeout, "the instance did not answer in time");
+            let outcome = match tokio::time::timeout(REPLY_LIMIT, answer).await {
+                Ok(Ok(outcome)) => outcome,
+                _ => Err(late()),
+            };
+            let told = match outcome {
+                Ok(value) => event(value),
+                Err(error) => Event::Refused { request, error },
+            };
+            let _ = events.send(told).await;
+        });
+    }
+
+    /// Runs a short operation in a task of its own; the instance is looked at again after it.
+    fn operation(
+        &self,
+        request: RequestId,
+        instance: InstanceId,
+        work: impl Future<Output = Result<String>> + 'static,
+    ) {
+        let events = self.events.clone();
+        let orders = self.catalog.get(&instance).map(|entry| entry.orders.clone()).ok();
+        tokio::task::spawn_local(async move {
+            let told = match work.await {
+                Ok(text) => Event::Done { request, text },
+                Err(error) => Event::Refused { request, error },
+            };
+            if let Some(orders) = orders {
+                let _ = orders.try_send(Order::Recheck);
+            }
+            let _ = events.send(told).await;
+        });
+    }
+
+    fn job(&self, request: RequestId, instance: InstanceId, work: operate::Work) -> Result<()> {
+        let entry = self.catalog.get(&instance)?;
+        let job = operate::job(entry, self.catalog.shared(), work)?;
+        let events = self.events.clone();
+        let orders = entry.orders.clone();
+        tokio::task::spawn_local(async move {
+            let (told, answers) = mpsc::channel(4);
+            let pass_on = pass_on(answers, request, events);
+            let ((), ()) = tokio::join!(job.run(told), pass_on);
+            let _ = orders.try_send(Order::Recheck);
+        });
+        Ok(())
+    }
+
+    async fn job_order(&self, request: RequestId, job: JobId, order: JobControl) -> Result<()> {
+        let board = &self.catalog.shared().board;
+        if board.is_own(&job) {
+            board.control(&job, order)?;
+        } else {
+            operate::ask_other_process(self.catalog.get(&job.instance)?, &job, order).await?;
+        }
+        let text = match order {
+            JobControl::Cancel => "the job was told to stop".to_owned(),
+            JobControl::Mode(mode) => format!("the stop goes on in {} mode", mode.word()),
+        };
+        self.tell(Event::Done { request, text }).await;
+        Ok(())
+    }
+}
+
+/// Makes events of what a job tells.
+async fn pass_on(
+    mut answers: mpsc::Receiver<Answer>,
+    request: RequestId,
+    events: mpsc::Sender<Event>,
+) {
+    while let Some(answer) = answers.recv().await {
+        let event = match answer {
+            Answer::Accepted(job) => Event::Accepted { request, job },
+            Answer::Refused(error) => Event::Refused { request, error },
+            Answer::Ended(job, outcome) => Event::JobEnded { job, outcome },
+        };
+        let _ = events.send(event).await;
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
