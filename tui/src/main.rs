@@ -1,3 +1,7 @@
 //! The `pgdeck` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(pgdeck::cli::main())
+}

@@ -1,0 +1,72 @@
+//! The command line: one-shot forms of the console's panes and actions.
+
+pub mod args;
+mod connections;
+mod instance;
+mod logs;
+mod oneshot;
+mod output;
+mod prepared;
+mod report;
+mod shell;
+mod status;
+
+use clap::Parser;
+use pgdeck_engine::api::{Error, ErrorCode, Result};
+
+use args::{Cli, CliCommand};
+
+/// Wrong usage (`EX_USAGE` of `sysexits.h`).
+const EXIT_USAGE: u8 = 64;
+/// An error.
+const EXIT_ERROR: u8 = 2;
+
+/// Runs the program; the exit code.
+#[must_use]
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { EXIT_USAGE } else { 0 };
+        }
+    };
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&error);
+            if error.code == ErrorCode::UsageInvalid { EXIT_USAGE } else { EXIT_ERROR }
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<u8> {
+    match &cli.command {
+        None => Err(Error::new(ErrorCode::TerminalUnsuitable, "no console yet")),
+        Some(CliCommand::Completions { shell }) => Ok(shell::completions(*shell)),
+        Some(CliCommand::Man { directory }) => shell::man_pages(directory),
+        Some(CliCommand::Keys) => {
+            output::raw(&crate::console::commands::key_list_markdown());
+            Ok(0)
+        }
+        Some(command) => one_shot(cli, command),
+    }
+}
+
+fn one_shot(cli: &Cli, command: &CliCommand) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(ErrorCode::FileAccess, "no runtime").detail(error.to_string()))?;
+    let global = &cli.global;
+    runtime.block_on(async {
+        match command {
+            CliCommand::Status(args) => status::run(global, args).await,
+            CliCommand::Connections(args) => connections::run(global, args).await,
+            CliCommand::Prepared(args) => prepared::run(global, args).await,
+            CliCommand::Logs(args) => logs::run(global, args).await,
+            CliCommand::Instance(args) => instance::run(global, args).await,
+            _ => Ok(EXIT_USAGE),
+        }
+    })
+}

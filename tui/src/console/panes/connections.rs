@@ -1,0 +1,368 @@
+//! Connections: sessions with their waits, ages and blockers.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use pgdeck_engine::api::{BackendTarget, Session, SessionState, Snapshot};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{Caption, Context, Pane, nothing, preview};
+use crate::console::commands::CommandId;
+use crate::console::dialogs::text_view::TextView;
+use crate::console::list::{ListState, RowFilter};
+use crate::console::look::Look;
+use crate::console::widgets::table::{self, Column, Row, View};
+use crate::console::widgets::{age, line_of};
+use crate::theme::Role;
+
+const NARROW: [Column; 11] = [
+    Column::number("pid", 7),
+    Column::text("database", 9),
+    Column::text("user", 9),
+    Column::text("state", 8),
+    Column::text("wait", 14),
+    Column::number("xact", 5),
+    Column::number("query", 5),
+    Column::text("blockers", 8),
+    Column::text("application", 12),
+    Column::text("client", 16),
+    Column::text("query text", 30),
+];
+
+const WIDE: [Column; 11] = [
+    Column::number("pid", 8),
+    Column::text("database", 14),
+    Column::text("user", 12),
+    Column::text("state", 8),
+    Column::text("wait", 22),
+    Column::number("xact", 5),
+    Column::number("query", 5),
+    Column::text("blockers", 12),
+    Column::text("application", 16),
+    Column::text("client", 20),
+    Column::text("query text", 30),
+];
+
+/// Screens as wide as this show wide columns.
+const WIDE_FROM: u16 = 140;
+const SORT_XACT: usize = 5;
+
+/// The pane.
+#[derive(Debug)]
+pub struct Connections {
+    list: ListState<BackendTarget>,
+    shown: Vec<Arc<Session>>,
+    with_background: bool,
+    idle_minutes: u32,
+}
+
+impl Connections {
+    /// A pane whose rule names sessions idle in a transaction for this long.
+    #[must_use]
+    pub fn new(idle_minutes: u32) -> Self {
+        let mut list = ListState::default();
+        list.set_sort(SORT_XACT, false);
+        Self { list, shown: Vec::new(), with_background: false, idle_minutes }
+    }
+
+    /// Minutes of the rule.
+    #[must_use]
+    pub fn idle_minutes(&self) -> u32 {
+        self.idle_minutes
+    }
+
+    /// Changes the rule.
+    pub fn set_idle_minutes(&mut self, minutes: u32) {
+        self.idle_minutes = minutes;
+    }
+
+    /// Selects a session by its pid, without the filter that may hide it.
+    pub fn select(&mut self, pid: i32, snapshot: &Snapshot) {
+        self.list.set_filter("");
+        let sessions = snapshot.sessions.get().into_iter().flatten();
+        if let Some(session) = sessions.into_iter().find(|session| session.pid == pid) {
+            self.with_background |= !session.is_client();
+            self.list.select(&session.target());
+        }
+    }
+
+    /// Marks every session the rule names; how many.
+    pub fn mark_idle(&mut self, snapshot: &Snapshot) -> usize {
+        let sessions = snapshot.sessions.get().into_iter().flatten();
+        let named: Vec<_> =
+            sessions.filter(|session| self.is_over_rule(session)).map(|one| one.target()).collect();
+        let count = named.len();
+        named.into_iter().for_each(|target| self.list.mark(target));
+        count
+    }
+
+    fn is_over_rule(&self, session: &Session) -> bool {
+        let limit = f64::from(self.idle_minutes) * 60.0;
+        session.state.is_idle_in_transaction()
+            && session.state_age_seconds.is_some_and(|age| age >= limit)
+    }
+
+    fn selected(&self) -> Option<&Arc<Session>> {
+        self.shown.get(self.list.selected_index()?)
+    }
+
+    fn role(&self, session: &Session) -> Role {
+        if !session.blocked_by.is_empty() {
+            Role::Error
+        } else if self.is_over_rule(session) {
+            Role::Warn
+        } else if session.state == SessionState::Active {
+            Role::Text
+        } else if session.state.is_idle_in_transaction() {
+            Role::Info
+        } else {
+            Role::Dim
+        }
+    }
+
+    fn caption(&self, all: &[Arc<Session>]) -> Caption {
+        let clients = all.iter().filter(|session| session.is_client());
+        let count = |wanted: fn(&Session) -> bool| {
+            clients.clone().filter(|session| wanted(session)).count()
+        };
+        let over = clients.clone().filter(|session| self.is_over_rule(session)).count();
+        let rule = match over {
+            0 => String::new(),
+            over => format!(" ({over} over {} min)", self.idle_minutes),
+        };
+        Caption {
+            text: format!(
+                "{} clients: {} active, {} idle, {} idle in transaction{rule}, {} blocked",
+                count(|_| true),
+                count(|session| session.state == SessionState::Active),
+                count(|session| session.state == SessionState::Idle),
+                count(|session| session.state.is_idle_in_transaction()),
+                count(|session| !session.blocked_by.is_empty()),
+            ),
+            filter: self.list.filter().text().to_owned(),
+            marked: self.list.marks().len(),
+        }
+    }
+}
+
+/// Blockers as people name them.
+#[must_use]
+pub fn blockers(session: &Session) -> String {
+    let pids = session.blocked_by.iter().filter(|pid| **pid != 0).map(ToString::to_string);
+    let gids = session.blocked_by_prepared.iter().map(|gid| format!("prepared {gid}"));
+    let all: Vec<String> = pids.chain(gids).collect();
+    match (all.is_empty(), session.blocked_by.is_empty()) {
+        (true, false) => "prepared".to_owned(),
+        _ => all.join(","),
+    }
+}
+
+/// A state in at most eight columns.
+#[must_use]
+pub fn short_state(state: SessionState) -> &'static str {
+    match state {
+        SessionState::Active => "active",
+        SessionState::Idle => "idle",
+        SessionState::IdleInTransaction => "idle tx",
+        SessionState::IdleInTransactionAborted => "failedtx",
+        SessionState::FastPath => "fastpath",
+        SessionState::Starting => "starting",
+        SessionState::Disabled => "hidden",
+        SessionState::Background => "",
+    }
+}
+
+fn cells(session: &Session) -> Vec<String> {
+    let user = match (&session.user, session.is_client()) {
+        (Some(user), true) => user.as_str(),
+        (None, true) => "",
+        (_, false) => session.backend_type.as_str(),
+    };
+    vec![
+        session.pid.to_string(),
+        session.database.clone().unwrap_or_default(),
+        user.to_owned(),
+        short_state(session.state).to_owned(),
+        session.wait(),
+        age(session.xact_age_seconds),
+        age(session.query_age_seconds),
+        blockers(session),
+        session.application.clone(),
+        session.client.clone(),
+        session.query.clone(),
+    ]
+}
+
+/// Ages sort the oldest first, texts by the alphabet; the pid decides among equals, so that
+/// rows do not jump.
+fn compare(one: &Session, other: &Session, column: usize) -> Ordering {
+    let ages = |a: Option<f64>, b: Option<f64>| b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0));
+    let order = match column {
+        1 => one.database.cmp(&other.database),
+        2 => one.user.cmp(&other.user),
+        3 => one.state.cmp(&other.state),
+        4 => other.wait().cmp(&one.wait()),
+        SORT_XACT => ages(one.xact_age_seconds, other.xact_age_seconds),
+        6 => ages(one.query_age_seconds, other.query_age_seconds),
+        7 => other.blocked_by.len().cmp(&one.blocked_by.len()),
+        8 => one.application.cmp(&other.application),
+        9 => one.client.cmp(&other.client),
+        10 => one.query.cmp(&other.query),
+        _ => Ordering::Equal,
+    };
+    order.then(one.pid.cmp(&other.pid))
+}
+
+fn accepts(filter: &RowFilter, session: &Session) -> bool {
+    if filter.is_empty() {
+        return true;
+    }
+    let made = [session.pid.to_string(), session.wait(), blockers(session)];
+    let kept = [
+        session.database.as_deref().unwrap_or(""),
+        session.user.as_deref().unwrap_or(""),
+        session.application.as_str(),
+        session.client.as_str(),
+        session.state.word(),
+        session.backend_type.as_str(),
+        session.query.as_str(),
+    ];
+    filter.accepts(made.iter().map(String::as_str).chain(kept))
+}
+
+impl Pane for Connections {
+    fn settle(&mut self, context: &Context<'_>, height: usize) {
+        let all = context.snapshot.and_then(|snapshot| snapshot.sessions.get());
+        let all = all.map(Vec::as_slice).unwrap_or_default();
+        let mut shown: Vec<Arc<Session>> = all
+            .iter()
+            .filter(|session| self.with_background || session.is_client())
+            .filter(|session| accepts(self.list.filter(), session))
+            .cloned()
+            .collect();
+        let (column, is_reversed) = (self.list.sort(), self.list.is_reversed());
+        shown.sort_by(|one, other| {
+            let order = compare(one, other, column);
+            if is_reversed { order.reverse() } else { order }
+        });
+        let keys = shown.iter().map(|session| session.target()).collect();
+        self.list.settle(keys, preview::rows(height));
+        self.list.retain_marks(|target| all.iter().any(|session| session.target() == *target));
+        self.shown = shown;
+    }
+
+    fn run(&mut self, command: CommandId, context: &Context<'_>) -> bool {
+        match command {
+            CommandId::AllBackends => self.with_background = !self.with_background,
+            CommandId::MarkIdle => {
+                if let Some(snapshot) = context.snapshot {
+                    self.mark_idle(snapshot);
+                }
+            }
+            _ => return self.list.run(command, NARROW.len()),
+        }
+        true
+    }
+
+    fn filter(&self) -> &str {
+        self.list.filter().text()
+    }
+
+    fn set_filter(&mut self, text: &str) {
+        self.list.set_filter(text);
+    }
+
+    fn clear_marks(&mut self) -> bool {
+        self.list.clear_marks()
+    }
+
+    fn has_row(&self) -> bool {
+        self.list.selected().is_some()
+    }
+
+    fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
+        let session = self.selected()?;
+        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+        let state = format!("{} for {}", session.state.word(), age(session.state_age_seconds));
+        let xmin = session.xmin_age.map(|age| format!("{age} transactions"));
+        let head = [
+            ("pid", format!("{} ({})", session.pid, session.backend_type)),
+            ("database", optional(&session.database)),
+            ("user", optional(&session.user)),
+            ("application", session.application.clone()),
+            ("client", session.client.clone()),
+            ("state", state),
+            ("wait", session.wait()),
+            ("transaction", age(session.xact_age_seconds)),
+            ("query", age(session.query_age_seconds)),
+            ("blocked by", blockers(session)),
+            ("xmin age", xmin.unwrap_or_default()),
+        ];
+        let head = head.into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
+        let title = format!("Session {}", session.pid);
+        let view = TextView::new(title, head, session.query.clone());
+        Some(if session.query_is_cut { view.awaiting(session.target()) } else { view })
+    }
+
+    fn copy(&self, _context: &Context<'_>) -> Option<String> {
+        self.selected().map(|session| session.query.clone())
+    }
+
+    fn view(
+        &self,
+        context: &Context<'_>,
+        look: &Look,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
+        let (place, below) = preview::split(area);
+        let panel = context.snapshot.map(|snapshot| &snapshot.sessions);
+        let all = panel.and_then(|panel| panel.get()).map(Vec::as_slice).unwrap_or_default();
+        self.caption(all).draw(look, line_of(place, 0), panel, context, buf);
+        let body = Rect::new(place.x, place.y + 1, place.width, place.height.saturating_sub(1));
+        if self.shown.is_empty() {
+            nothing(look, body, panel, "No session to show.", buf);
+            return None;
+        }
+        if let (Some(below), Some(session)) = (below, self.selected()) {
+            preview::draw(look, below, &facts(session), &session.query, buf);
+        }
+        let offset = self.list.offset();
+        let shown = self.shown.iter().skip(offset).take(self.list.height());
+        let rows: Vec<Row> = shown
+            .map(|session| Row {
+                cells: cells(session),
+                role: self.role(session),
+                is_marked: self.list.is_marked(&session.target()),
+            })
+            .collect();
+        let view = View {
+            skipped: self.list.columns_skipped(),
+            sort: Some((self.list.sort(), self.list.is_reversed())),
+            selected: self.list.selected_index().map(|index| index.saturating_sub(offset)),
+        };
+        let columns = if area.width >= WIDE_FROM { &WIDE } else { &NARROW };
+        table::draw(look, body, columns, &rows, view, buf)
+    }
+
+    fn sessions(&self, _context: &Context<'_>) -> Vec<BackendTarget> {
+        let is_marked = |target: &&BackendTarget| self.list.is_marked(target);
+        let mut marked: Vec<_> = self.list.keys().iter().filter(is_marked).copied().collect();
+        // Marks hidden by a filter still count: the caption tells how many there are.
+        let hidden: Vec<_> =
+            self.list.marks().iter().filter(|target| !marked.contains(target)).copied().collect();
+        marked.extend(hidden);
+        if marked.is_empty() { self.list.selected().copied().into_iter().collect() } else { marked }
+    }
+}
+
+fn facts(session: &Session) -> String {
+    let client = if session.client.is_empty() { "the server" } else { &session.client };
+    let blocked = match blockers(session) {
+        by if by.is_empty() => String::new(),
+        by => format!(", blocked by {by}"),
+    };
+    let (pid, application, state) = (session.pid, &session.application, session.state.word());
+    format!("{pid} {application} from {client}, {state}{blocked}")
+}

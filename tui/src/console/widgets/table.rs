@@ -1,0 +1,166 @@
+//! A list with columns: the first stays while the others scroll, the last takes what is left.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{fill, line_of, put};
+use crate::console::look::Look;
+use crate::text::{self, Align};
+use crate::theme::Role;
+
+/// A column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its heading.
+    pub title: &'static str,
+    /// Its width in columns of the screen; the last column is as wide as is left.
+    pub width: u16,
+    /// Which side its cells stand on.
+    pub align: Align,
+}
+
+impl Column {
+    /// A column of text.
+    #[must_use]
+    pub const fn text(title: &'static str, width: u16) -> Self {
+        Self { title, width, align: Align::Left }
+    }
+
+    /// A column of numbers.
+    #[must_use]
+    pub const fn number(title: &'static str, width: u16) -> Self {
+        Self { title, width, align: Align::Right }
+    }
+}
+
+/// A row to be drawn.
+#[derive(Debug)]
+pub struct Row {
+    /// One text per column, not cleaned yet.
+    pub cells: Vec<String>,
+    /// How it looks when it is not selected.
+    pub role: Role,
+    /// Whether it is marked.
+    pub is_marked: bool,
+}
+
+/// How a table is scrolled and sorted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct View {
+    /// Columns scrolled away, the first not counted.
+    pub skipped: usize,
+    /// The column sorted by, and whether turned round.
+    pub sort: Option<(usize, bool)>,
+    /// Place of the selected row on the screen.
+    pub selected: Option<usize>,
+}
+
+/// Draws heading and rows; where the cursor belongs.
+pub fn draw(
+    look: &Look,
+    place: Rect,
+    columns: &[Column],
+    rows: &[Row],
+    view: View,
+    buf: &mut Buffer,
+) -> Option<Position> {
+    let layout = layout(columns, view.skipped, place.width);
+    let mut heading = String::from(" ");
+    for (index, width) in &layout {
+        let column = columns[*index];
+        let sign = match view.sort {
+            Some((sorted, is_reversed)) if sorted == *index => {
+                if is_reversed { look.symbols.down } else { look.symbols.up }
+            }
+            _ => "",
+        };
+        let title = format!("{}{sign}", column.title);
+        heading.push_str(&text::align(&title, usize::from(*width), column.align, look.symbols.ellipsis));
+        heading.push(' ');
+    }
+    put(buf, line_of(place, 0), heading.trim_end(), look.style(Role::Title));
+    for (number, row) in rows.iter().enumerate() {
+        let line = line_of(place, number + 1);
+        if line.height == 0 {
+            break;
+        }
+        draw_row(look, line, columns, &layout, row, view.selected == Some(number), buf);
+    }
+    let selected = view.selected.filter(|number| *number < rows.len())?;
+    let line = line_of(place, selected + 1);
+    (line.height > 0).then(|| Position::new(line.x, line.y))
+}
+
+fn draw_row(
+    look: &Look,
+    line: Rect,
+    columns: &[Column],
+    layout: &[(usize, u16)],
+    row: &Row,
+    is_selected: bool,
+    buf: &mut Buffer,
+) {
+    let style = look.style(if is_selected { Role::Selection } else { row.role });
+    let mut text = String::with_capacity(usize::from(line.width) + 8);
+    text.push_str(if row.is_marked { look.symbols.marked } else { " " });
+    for (index, width) in layout {
+        let cell = row.cells.get(*index).map_or("", String::as_str);
+        // A cell may hold a megabyte: only what can be shown is looked at.
+        let cell = text::clean_start(cell, usize::from(*width) * 8 + 16);
+        let align = columns[*index].align;
+        text.push_str(&text::align(&cell, usize::from(*width), align, look.symbols.ellipsis));
+        text.push(' ');
+    }
+    if is_selected {
+        fill(buf, line, style);
+    }
+    put(buf, line, text.trim_end(), style);
+}
+
+/// Which columns are shown and how wide: the first, then those after the skipped ones while
+/// there is room. The last of all columns is as wide as is left.
+fn layout(columns: &[Column], skipped: usize, width: u16) -> Vec<(usize, u16)> {
+    let mut left = width.saturating_sub(1);
+    let mut shown = Vec::new();
+    let indexes = (0..columns.len()).filter(|index| *index == 0 || *index > skipped);
+    for index in indexes {
+        let is_last = index + 1 == columns.len();
+        let wanted = columns[index].width;
+        if is_last && left > 0 {
+            shown.push((index, left.max(wanted.min(left))));
+            break;
+        }
+        if left < wanted.min(4) {
+            break;
+        }
+        let given = wanted.min(left);
+        shown.push((index, given));
+        left = left.saturating_sub(given + 1);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: [Column; 4] = [
+        Column::number("pid", 6),
+        Column::text("database", 10),
+        Column::text("user", 10),
+        Column::text("query", 20),
+    ];
+
+    #[test]
+    fn the_last_column_takes_what_is_left() {
+        assert_eq!(layout(&COLUMNS, 0, 80), [(0, 6), (1, 10), (2, 10), (3, 50)]);
+        assert_eq!(layout(&COLUMNS, 2, 80), [(0, 6), (3, 72)]);
+    }
+
+    #[test]
+    fn a_narrow_place_shows_the_first_ones() {
+        assert_eq!(layout(&COLUMNS, 0, 20), [(0, 6), (1, 10)]);
+        assert_eq!(layout(&COLUMNS, 0, 5), [(0, 4)]);
+        assert_eq!(layout(&COLUMNS, 0, 0), []);
+    }
+}
