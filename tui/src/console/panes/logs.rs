@@ -1,0 +1,280 @@
+//! Logs: the server log, followed; harmless entries dimmed, errors found by key.
+
+use std::sync::Arc;
+
+use pgdeck_engine::api::{LogEntry, LogSeverity, LogSource, LogTail};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{Caption, Context, Pane, nothing, preview};
+use crate::console::commands::CommandId;
+use crate::console::dialogs::text_view::TextView;
+use crate::console::list::ListState;
+use crate::console::look::Look;
+use crate::console::widgets::line_of;
+use crate::console::widgets::table::{self, Column, Row, View};
+use crate::theme::Role;
+
+const COLUMNS: [Column; 4] = [
+    Column::text("time", 8),
+    Column::text("level", 7),
+    Column::number("pid", 8),
+    Column::text("message", 40),
+];
+
+/// Which entries are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Minimum {
+    #[default]
+    All,
+    Warnings,
+    Errors,
+}
+
+impl Minimum {
+    fn next(self) -> Self {
+        match self {
+            Self::All => Self::Warnings,
+            Self::Warnings => Self::Errors,
+            Self::Errors => Self::All,
+        }
+    }
+
+    fn accepts(self, severity: Option<LogSeverity>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Warnings => severity.is_some_and(|severity| severity >= LogSeverity::Warning),
+            Self::Errors => severity.is_some_and(|severity| severity >= LogSeverity::Error),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Warnings => "warnings and worse",
+            Self::Errors => "errors and worse",
+        }
+    }
+}
+
+/// The pane.
+#[derive(Debug)]
+pub struct Logs {
+    list: ListState<u64>,
+    shown: Vec<Arc<LogEntry>>,
+    minimum: Minimum,
+    hides_benign: bool,
+    follows: bool,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self {
+            list: ListState::default(),
+            shown: Vec::new(),
+            minimum: Minimum::All,
+            hides_benign: false,
+            follows: true,
+        }
+    }
+}
+
+fn is_error(entry: &LogEntry) -> bool {
+    entry.benign.is_none() && entry.severity.is_some_and(|severity| severity >= LogSeverity::Error)
+}
+
+fn role(entry: &LogEntry) -> Role {
+    match (entry.benign, entry.severity) {
+        (Some(_), _) => Role::Dim,
+        (None, Some(severity)) if severity >= LogSeverity::Error => Role::Error,
+        (None, Some(LogSeverity::Warning)) => Role::Warn,
+        _ => Role::Text,
+    }
+}
+
+fn cells(entry: &LogEntry) -> Vec<String> {
+    let at = entry.at.map(|at| at.with_timezone(&chrono::Local).format("%H:%M:%S").to_string());
+    vec![
+        at.unwrap_or_default(),
+        entry.severity.map_or("", LogSeverity::word).to_owned(),
+        entry.pid.map_or_else(String::new, |pid| pid.to_string()),
+        entry.message.clone(),
+    ]
+}
+
+fn source_text(tail: &LogTail) -> String {
+    let also = if tail.also_syslog { ", also to syslog" } else { "" };
+    match &tail.source {
+        LogSource::File { path, format } => {
+            format!("{} ({}{also})", path.display(), format.word())
+        }
+        LogSource::Server { path, format } => format!("{path} on the server ({}{also})", format.word()),
+        LogSource::Syslog { facility, ident } => format!("syslog, facility {facility}, ident {ident}"),
+    }
+}
+
+impl Logs {
+    fn selected(&self) -> Option<&Arc<LogEntry>> {
+        self.shown.get(self.list.selected_index()?)
+    }
+
+    fn go_to_error(&mut self, is_forward: bool) {
+        let here = self.list.selected_index().unwrap_or(0);
+        let found = if is_forward {
+            self.shown.iter().skip(here + 1).find(|entry| is_error(entry))
+        } else {
+            self.shown.iter().take(here).rev().find(|entry| is_error(entry))
+        };
+        if let Some(sequence) = found.map(|entry| entry.sequence) {
+            self.follows = false;
+            self.list.select(&sequence);
+        }
+    }
+}
+
+impl Pane for Logs {
+    fn settle(&mut self, context: &Context<'_>, height: usize) {
+        let tail = context.snapshot.and_then(|snapshot| snapshot.log.get());
+        let entries = tail.map(|tail| tail.entries.as_slice()).unwrap_or_default();
+        let filter = self.list.filter();
+        let is_shown = |entry: &&Arc<LogEntry>| {
+            let texts = [
+                entry.message.as_str(),
+                entry.detail.as_deref().unwrap_or(""),
+                entry.statement.as_deref().unwrap_or(""),
+                entry.database.as_deref().unwrap_or(""),
+                entry.user.as_deref().unwrap_or(""),
+                entry.severity.map_or("", LogSeverity::word),
+            ];
+            self.minimum.accepts(entry.severity)
+                && !(self.hides_benign && entry.benign.is_some())
+                && (filter.is_empty() || filter.accepts(texts.into_iter()))
+        };
+        self.shown = entries.iter().filter(is_shown).cloned().collect();
+        let keys = self.shown.iter().map(|entry| entry.sequence).collect();
+        self.list.settle(keys, preview::rows(height));
+        if self.follows {
+            self.list.run(CommandId::Last, COLUMNS.len());
+        }
+    }
+
+    fn run(&mut self, command: CommandId, _context: &Context<'_>) -> bool {
+        match command {
+            CommandId::LogFollow => self.follows = !self.follows,
+            CommandId::LogSeverity => self.minimum = self.minimum.next(),
+            CommandId::LogBenign => self.hides_benign = !self.hides_benign,
+            CommandId::LogNextError => self.go_to_error(true),
+            CommandId::LogPreviousError => self.go_to_error(false),
+            CommandId::Last => {
+                self.follows = true;
+                self.list.run(command, COLUMNS.len());
+            }
+            CommandId::Up | CommandId::PageUp | CommandId::HalfUp | CommandId::First => {
+                self.follows = false;
+                self.list.run(command, COLUMNS.len());
+            }
+            _ => return self.list.run(command, COLUMNS.len()),
+        }
+        true
+    }
+
+    fn filter(&self) -> &str {
+        self.list.filter().text()
+    }
+
+    fn set_filter(&mut self, text: &str) {
+        self.list.set_filter(text);
+    }
+
+    fn clear_marks(&mut self) -> bool {
+        self.list.clear_marks()
+    }
+
+    fn has_row(&self) -> bool {
+        self.list.selected().is_some()
+    }
+
+    fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
+        let entry = self.selected()?;
+        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+        let at = entry.at.map(|at| at.with_timezone(&chrono::Local).to_rfc3339());
+        let head = [
+            ("time", at.unwrap_or_default()),
+            ("level", entry.severity.map_or("", LogSeverity::word).to_owned()),
+            ("pid", entry.pid.map_or_else(String::new, |pid| pid.to_string())),
+            ("user", optional(&entry.user)),
+            ("database", optional(&entry.database)),
+            ("application", optional(&entry.application)),
+            ("sqlstate", optional(&entry.sqlstate)),
+            ("harmless", entry.benign.unwrap_or("not known to be").to_owned()),
+        ];
+        let head = head.into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
+        let mut body = entry.message.clone();
+        for (label, text) in [
+            ("DETAIL", &entry.detail),
+            ("HINT", &entry.hint),
+            ("CONTEXT", &entry.context),
+            ("QUERY", &entry.query),
+            ("STATEMENT", &entry.statement),
+            ("LOCATION", &entry.location),
+        ] {
+            if let Some(text) = text {
+                body.push_str(&format!("\n\n{label}: {text}"));
+            }
+        }
+        Some(TextView::new("Log entry", head, body))
+    }
+
+    fn copy(&self, _context: &Context<'_>) -> Option<String> {
+        self.selected().map(|entry| {
+            format!("{}: {}", entry.severity.map_or("", LogSeverity::word), entry.message)
+        })
+    }
+
+    fn view(
+        &self,
+        context: &Context<'_>,
+        look: &Look,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
+        let (place, below) = preview::split(area);
+        let panel = context.snapshot.map(|snapshot| &snapshot.log);
+        let source = panel.and_then(|panel| panel.get()).map(source_text).unwrap_or_default();
+        let follows = if self.follows { "following" } else { "not following (f)" };
+        let benign = if self.hides_benign { ", harmless hidden" } else { "" };
+        let caption = Caption {
+            text: format!("{follows}, {}{benign}: {source}", self.minimum.word()),
+            filter: self.list.filter().text().to_owned(),
+            marked: self.list.marks().len(),
+        };
+        caption.draw(look, line_of(place, 0), panel, context, buf);
+        let body = Rect::new(place.x, place.y + 1, place.width, place.height.saturating_sub(1));
+        if self.shown.is_empty() {
+            nothing(look, body, panel, "No entry to show.", buf);
+            return None;
+        }
+        if let (Some(below), Some(entry)) = (below, self.selected()) {
+            let facts = match entry.benign {
+                Some(why) => format!("harmless: {why}"),
+                None => entry.detail.clone().or_else(|| entry.statement.clone()).unwrap_or_default(),
+            };
+            preview::draw(look, below, &facts, &entry.message, buf);
+        }
+        let offset = self.list.offset();
+        let shown = self.shown.iter().skip(offset).take(self.list.height());
+        let rows: Vec<Row> = shown
+            .map(|entry| Row {
+                cells: cells(entry),
+                role: role(entry),
+                is_marked: self.list.is_marked(&entry.sequence),
+            })
+            .collect();
+        let view = View {
+            skipped: self.list.columns_skipped(),
+            sort: None,
+            selected: self.list.selected_index().map(|index| index.saturating_sub(offset)),
+        };
+        table::draw(look, body, &COLUMNS, &rows, view, buf)
+    }
+}
