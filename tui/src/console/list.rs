@@ -60,6 +60,42 @@ fn contains_ignoring_case(cell: &str, word: &str) -> bool {
     cell.to_lowercase().contains(word)
 }
 
+/// What can be asked of any list, whatever its rows are keyed by.
+pub trait ListControls {
+    /// The filter as typed.
+    fn filter_text(&self) -> &str;
+
+    /// Sets the filter.
+    fn set_filter(&mut self, text: &str);
+
+    /// Removes all marks; whether there were any.
+    fn clear_marks(&mut self) -> bool;
+
+    /// Rows marked.
+    fn marked(&self) -> usize;
+
+    /// Whether a row is selected.
+    fn has_selection(&self) -> bool;
+
+    /// Where the list stands on the screen.
+    fn window(&self) -> Window;
+}
+
+/// Which rows of a list are on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first one.
+    pub offset: usize,
+    /// How many there is room for.
+    pub height: usize,
+    /// The selected one, counted from the first on the screen.
+    pub selected: Option<usize>,
+    /// Columns scrolled away.
+    pub columns_skipped: usize,
+    /// The column sorted by, and whether turned round.
+    pub sort: (usize, bool),
+}
+
 /// Where one is in a list.
 #[derive(Clone, Debug)]
 pub struct ListState<K> {
@@ -147,22 +183,10 @@ impl<K: Clone + Eq + Hash> ListState<K> {
         self.selected().map(|_| self.index)
     }
 
-    /// The first row on the screen.
-    #[must_use]
-    pub fn offset(&self) -> usize {
-        self.offset
-    }
-
     /// Rows shown.
     #[must_use]
     pub fn keys(&self) -> &[K] {
         &self.keys
-    }
-
-    /// Lines for rows on the screen.
-    #[must_use]
-    pub fn height(&self) -> usize {
-        self.height
     }
 
     /// Whether a row is marked.
@@ -182,22 +206,10 @@ impl<K: Clone + Eq + Hash> ListState<K> {
         self.marks.insert(key);
     }
 
-    /// Removes all marks; whether there were any.
-    pub fn clear_marks(&mut self) -> bool {
-        let had = !self.marks.is_empty();
-        self.marks.clear();
-        had
-    }
-
     /// The filter.
     #[must_use]
     pub fn filter(&self) -> &RowFilter {
         &self.filter
-    }
-
-    /// Sets the filter.
-    pub fn set_filter(&mut self, text: &str) {
-        self.filter = RowFilter::new(text);
     }
 
     /// Number of the column sorted by.
@@ -216,12 +228,6 @@ impl<K: Clone + Eq + Hash> ListState<K> {
     #[must_use]
     pub fn is_reversed(&self) -> bool {
         self.is_reversed
-    }
-
-    /// Columns scrolled away to the left, the frozen one not counted.
-    #[must_use]
-    pub fn columns_skipped(&self) -> usize {
-        self.columns_skipped
     }
 
     /// Carries out a command that every list understands; whether it was one.
@@ -265,6 +271,40 @@ impl<K: Clone + Eq + Hash> ListState<K> {
     }
 }
 
+impl<K: Clone + Eq + Hash> ListControls for ListState<K> {
+    fn filter_text(&self) -> &str {
+        self.filter.text()
+    }
+
+    fn set_filter(&mut self, text: &str) {
+        self.filter = RowFilter::new(text);
+    }
+
+    fn clear_marks(&mut self) -> bool {
+        let had = !self.marks.is_empty();
+        self.marks.clear();
+        had
+    }
+
+    fn marked(&self) -> usize {
+        self.marks.len()
+    }
+
+    fn has_selection(&self) -> bool {
+        self.selected().is_some()
+    }
+
+    fn window(&self) -> Window {
+        Window {
+            offset: self.offset,
+            height: self.height,
+            selected: self.selected_index().map(|index| index.saturating_sub(self.offset)),
+            columns_skipped: self.columns_skipped,
+            sort: (self.sort, self.is_reversed),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,15 +343,15 @@ mod tests {
         ] {
             list.run(command, 1);
             let index = list.selected_index().unwrap();
-            assert!((list.offset()..list.offset() + 10).contains(&index), "{command:?}");
-            assert!(list.offset() <= 90);
+            assert!((list.offset..list.offset + 10).contains(&index), "{command:?}");
+            assert!(list.offset <= 90);
         }
         list.run(CommandId::Last, 1);
-        assert_eq!((list.selected_index(), list.offset()), (Some(99), 90));
+        assert_eq!((list.selected_index(), list.offset), (Some(99), 90));
         list.settle((0..100).collect(), 3);
-        assert_eq!(list.offset(), 97, "a smaller window");
+        assert_eq!(list.offset, 97, "a smaller window");
         list.settle((0..100).collect(), 50);
-        assert_eq!(list.offset(), 50, "a larger one is filled");
+        assert_eq!(list.offset, 50, "a larger one is filled");
     }
 
     #[test]

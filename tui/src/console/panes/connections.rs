@@ -4,16 +4,15 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use pgdeck_engine::api::{BackendTarget, Session, SessionState, Snapshot};
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Position;
 
-use super::{Caption, Context, Pane, nothing, preview};
+use super::{Canvas, Context, ListView, Pane, preview};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
-use crate::console::list::{ListState, RowFilter};
+use crate::console::list::{ListControls, ListState, RowFilter};
 use crate::console::look::Look;
-use crate::console::widgets::table::{self, Column, Row, View};
-use crate::console::widgets::{age, line_of};
+use crate::console::widgets::table::{Column, Row};
+use crate::console::widgets::age;
 use crate::theme::Role;
 
 const NARROW: [Column; 11] = [
@@ -44,8 +43,6 @@ const WIDE: [Column; 11] = [
     Column::text("query text", 30),
 ];
 
-/// Screens as wide as this show wide columns.
-const WIDE_FROM: u16 = 140;
 const SORT_XACT: usize = 5;
 
 /// The pane.
@@ -121,7 +118,7 @@ impl Connections {
         }
     }
 
-    fn caption(&self, all: &[Arc<Session>]) -> Caption {
+    fn caption(&self, all: &[Arc<Session>]) -> String {
         let clients = all.iter().filter(|session| session.is_client());
         let count = |wanted: fn(&Session) -> bool| {
             clients.clone().filter(|session| wanted(session)).count()
@@ -131,18 +128,14 @@ impl Connections {
             0 => String::new(),
             over => format!(" ({over} over {} min)", self.idle_minutes),
         };
-        Caption {
-            text: format!(
-                "{} clients: {} active, {} idle, {} idle in transaction{rule}, {} blocked",
-                count(|_| true),
-                count(|session| session.state == SessionState::Active),
-                count(|session| session.state == SessionState::Idle),
-                count(|session| session.state.is_idle_in_transaction()),
-                count(|session| !session.blocked_by.is_empty()),
-            ),
-            filter: self.list.filter().text().to_owned(),
-            marked: self.list.marks().len(),
-        }
+        format!(
+            "{} clients: {} active, {} idle, {} idle in transaction{rule}, {} blocked",
+            count(|_| true),
+            count(|session| session.state == SessionState::Active),
+            count(|session| session.state == SessionState::Idle),
+            count(|session| session.state.is_idle_in_transaction()),
+            count(|session| !session.blocked_by.is_empty()),
+        )
     }
 }
 
@@ -265,20 +258,12 @@ impl Pane for Connections {
         true
     }
 
-    fn filter(&self) -> &str {
-        self.list.filter().text()
+    fn list(&self) -> &dyn ListControls {
+        &self.list
     }
 
-    fn set_filter(&mut self, text: &str) {
-        self.list.set_filter(text);
-    }
-
-    fn clear_marks(&mut self) -> bool {
-        self.list.clear_marks()
-    }
-
-    fn has_row(&self) -> bool {
-        self.list.selected().is_some()
+    fn list_mut(&mut self) -> &mut dyn ListControls {
+        &mut self.list
     }
 
     fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
@@ -309,41 +294,27 @@ impl Pane for Connections {
         self.selected().map(|session| session.query.clone())
     }
 
-    fn view(
-        &self,
-        context: &Context<'_>,
-        look: &Look,
-        area: Rect,
-        buf: &mut Buffer,
-    ) -> Option<Position> {
-        let (place, below) = preview::split(area);
+    fn view(&self, context: &Context<'_>, canvas: Canvas<'_>) -> Option<Position> {
         let panel = context.snapshot.map(|snapshot| &snapshot.sessions);
         let all = panel.and_then(|panel| panel.get()).map(Vec::as_slice).unwrap_or_default();
-        self.caption(all).draw(look, line_of(place, 0), panel, context, buf);
-        let body = Rect::new(place.x, place.y + 1, place.width, place.height.saturating_sub(1));
-        if self.shown.is_empty() {
-            nothing(look, body, panel, "No session to show.", buf);
-            return None;
-        }
-        if let (Some(below), Some(session)) = (below, self.selected()) {
-            preview::draw(look, below, &facts(session), &session.query, buf);
-        }
-        let offset = self.list.offset();
-        let shown = self.shown.iter().skip(offset).take(self.list.height());
-        let rows: Vec<Row> = shown
-            .map(|session| Row {
-                cells: cells(session),
-                role: self.role(session),
-                is_marked: self.list.is_marked(&session.target()),
-            })
-            .collect();
-        let view = View {
-            skipped: self.list.columns_skipped(),
-            sort: Some((self.list.sort(), self.list.is_reversed())),
-            selected: self.list.selected_index().map(|index| index.saturating_sub(offset)),
+        let window = self.list.window();
+        let shown = self.shown.iter().skip(window.offset).take(window.height);
+        let view = ListView {
+            caption: self.caption(all),
+            nothing: "No session to show.",
+            narrow: &NARROW,
+            wide: &WIDE,
+            is_sorted: true,
+            preview: self.selected().map(|session| (facts(session), session.query.as_str())),
+            rows: shown
+                .map(|session| Row {
+                    cells: cells(session),
+                    role: self.role(session),
+                    is_marked: self.list.is_marked(&session.target()),
+                })
+                .collect(),
         };
-        let columns = if area.width >= WIDE_FROM { &WIDE } else { &NARROW };
-        table::draw(look, body, columns, &rows, view, buf)
+        view.draw(&self.list, panel, context, canvas)
     }
 
     fn sessions(&self, _context: &Context<'_>) -> Vec<BackendTarget> {

@@ -1,16 +1,15 @@
 //! Locks: who blocks whom, as a tree with ages; prepared transactions stand at roots.
 
 use pgdeck_engine::api::{BackendTarget, LockForest, LockNode, LockParty, PreparedTarget};
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Position;
 
-use super::{Caption, Context, Pane, connections, nothing, preview};
+use super::{Canvas, Context, ListView, Pane, connections, preview};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
-use crate::console::list::ListState;
+use crate::console::list::{ListControls, ListState};
 use crate::console::look::Look;
-use crate::console::widgets::table::{self, Column, Row, View};
-use crate::console::widgets::{age, line_of};
+use crate::console::widgets::table::{Column, Row};
+use crate::console::widgets::age;
 use crate::theme::Role;
 
 const COLUMNS: [Column; 7] = [
@@ -33,7 +32,6 @@ const WIDE: [Column; 7] = [
     Column::text("query text", 30),
 ];
 
-const WIDE_FROM: u16 = 140;
 /// Levels drawn as branches; deeper ones begin with their number.
 const BRANCHES_MAX: usize = 5;
 
@@ -130,6 +128,13 @@ fn facts(node: &LockNode) -> String {
     format!("{name}, transaction {transaction}, {wait}{also}, blocks {}", node.blocks)
 }
 
+fn query(node: &LockNode) -> &str {
+    match &node.party {
+        LockParty::Session(session) => &session.query,
+        LockParty::Prepared { .. } | LockParty::Gone { .. } => "",
+    }
+}
+
 fn caption(forest: &LockForest) -> String {
     match forest.waiting {
         0 => "Nobody waits for a lock.".to_owned(),
@@ -154,11 +159,7 @@ impl Pane for Locks {
         let is_shown = |node: &&LockNode| {
             let name = party_name(&node.party);
             let object = node.waits_for.as_ref().map_or("", |wait| wait.object.as_str());
-            let query = match &node.party {
-                LockParty::Session(session) => session.query.as_str(),
-                _ => "",
-            };
-            filter.is_empty() || filter.accepts([name.as_str(), object, query].into_iter())
+            filter.is_empty() || filter.accepts([name.as_str(), object, query(node)].into_iter())
         };
         self.shown = nodes.iter().filter(is_shown).cloned().collect();
         self.list.settle(self.shown.iter().map(key).collect(), preview::rows(height));
@@ -172,20 +173,12 @@ impl Pane for Locks {
         !is_sort && self.list.run(command, COLUMNS.len())
     }
 
-    fn filter(&self) -> &str {
-        self.list.filter().text()
+    fn list(&self) -> &dyn ListControls {
+        &self.list
     }
 
-    fn set_filter(&mut self, text: &str) {
-        self.list.set_filter(text);
-    }
-
-    fn clear_marks(&mut self) -> bool {
-        self.list.clear_marks()
-    }
-
-    fn has_row(&self) -> bool {
-        self.list.selected().is_some()
+    fn list_mut(&mut self) -> &mut dyn ListControls {
+        &mut self.list
     }
 
     fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
@@ -216,50 +209,27 @@ impl Pane for Locks {
         self.selected().map(facts)
     }
 
-    fn view(
-        &self,
-        context: &Context<'_>,
-        look: &Look,
-        area: Rect,
-        buf: &mut Buffer,
-    ) -> Option<Position> {
-        let (place, below) = preview::split(area);
+    fn view(&self, context: &Context<'_>, canvas: Canvas<'_>) -> Option<Position> {
         let panel = context.snapshot.map(|snapshot| &snapshot.locks);
         let forest = panel.and_then(|panel| panel.get());
-        let caption = Caption {
-            text: forest.map(caption).unwrap_or_default(),
-            filter: self.list.filter().text().to_owned(),
-            marked: self.list.marks().len(),
+        let window = self.list.window();
+        let shown = self.shown.iter().skip(window.offset).take(window.height);
+        let view = ListView {
+            caption: forest.map(caption).unwrap_or_default(),
+            nothing: "No session waits for a lock.",
+            narrow: &COLUMNS,
+            wide: &WIDE,
+            is_sorted: false,
+            preview: self.selected().map(|node| (facts(node), query(node))),
+            rows: shown
+                .map(|node| Row {
+                    cells: cells(node, canvas.look),
+                    role: if node.depth == 0 { Role::Error } else { Role::Text },
+                    is_marked: self.list.is_marked(&key(node)),
+                })
+                .collect(),
         };
-        caption.draw(look, line_of(place, 0), panel, context, buf);
-        let body = Rect::new(place.x, place.y + 1, place.width, place.height.saturating_sub(1));
-        if self.shown.is_empty() {
-            nothing(look, body, panel, "No session waits for a lock.", buf);
-            return None;
-        }
-        if let (Some(below), Some(node)) = (below, self.selected()) {
-            let query = match &node.party {
-                LockParty::Session(session) => session.query.as_str(),
-                _ => "",
-            };
-            preview::draw(look, below, &facts(node), query, buf);
-        }
-        let offset = self.list.offset();
-        let shown = self.shown.iter().skip(offset).take(self.list.height());
-        let rows: Vec<Row> = shown
-            .map(|node| Row {
-                cells: cells(node, look),
-                role: if node.depth == 0 { Role::Error } else { Role::Text },
-                is_marked: self.list.is_marked(&key(node)),
-            })
-            .collect();
-        let view = View {
-            skipped: self.list.columns_skipped(),
-            sort: None,
-            selected: self.list.selected_index().map(|index| index.saturating_sub(offset)),
-        };
-        let columns = if area.width >= WIDE_FROM { &WIDE } else { &COLUMNS };
-        table::draw(look, body, columns, &rows, view, buf)
+        view.draw(&self.list, panel, context, canvas)
     }
 
     fn sessions(&self, _context: &Context<'_>) -> Vec<BackendTarget> {

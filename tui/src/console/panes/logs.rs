@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use pgdeck_engine::api::{LogEntry, LogSeverity, LogSource, LogTail};
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Position;
 
-use super::{Caption, Context, Pane, nothing, preview};
+use super::{Canvas, Context, ListView, Pane, preview};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
-use crate::console::list::ListState;
+use crate::console::list::{ListControls, ListState};
 use crate::console::look::Look;
-use crate::console::widgets::line_of;
-use crate::console::widgets::table::{self, Column, Row, View};
+use crate::console::widgets::table::{Column, Row};
 use crate::theme::Role;
 
 const COLUMNS: [Column; 4] = [
@@ -102,6 +100,13 @@ fn cells(entry: &LogEntry) -> Vec<String> {
     ]
 }
 
+fn facts(entry: &LogEntry) -> String {
+    match entry.benign {
+        Some(why) => format!("harmless: {why}"),
+        None => entry.detail.clone().or_else(|| entry.statement.clone()).unwrap_or_default(),
+    }
+}
+
 fn source_text(tail: &LogTail) -> String {
     let also = if tail.also_syslog { ", also to syslog" } else { "" };
     match &tail.source {
@@ -178,20 +183,12 @@ impl Pane for Logs {
         true
     }
 
-    fn filter(&self) -> &str {
-        self.list.filter().text()
+    fn list(&self) -> &dyn ListControls {
+        &self.list
     }
 
-    fn set_filter(&mut self, text: &str) {
-        self.list.set_filter(text);
-    }
-
-    fn clear_marks(&mut self) -> bool {
-        self.list.clear_marks()
-    }
-
-    fn has_row(&self) -> bool {
-        self.list.selected().is_some()
+    fn list_mut(&mut self) -> &mut dyn ListControls {
+        &mut self.list
     }
 
     fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
@@ -231,50 +228,28 @@ impl Pane for Logs {
         })
     }
 
-    fn view(
-        &self,
-        context: &Context<'_>,
-        look: &Look,
-        area: Rect,
-        buf: &mut Buffer,
-    ) -> Option<Position> {
-        let (place, below) = preview::split(area);
+    fn view(&self, context: &Context<'_>, canvas: Canvas<'_>) -> Option<Position> {
         let panel = context.snapshot.map(|snapshot| &snapshot.log);
         let source = panel.and_then(|panel| panel.get()).map(source_text).unwrap_or_default();
         let follows = if self.follows { "following" } else { "not following (f)" };
         let benign = if self.hides_benign { ", harmless hidden" } else { "" };
-        let caption = Caption {
-            text: format!("{follows}, {}{benign}: {source}", self.minimum.word()),
-            filter: self.list.filter().text().to_owned(),
-            marked: self.list.marks().len(),
+        let window = self.list.window();
+        let shown = self.shown.iter().skip(window.offset).take(window.height);
+        let view = ListView {
+            caption: format!("{follows}, {}{benign}: {source}", self.minimum.word()),
+            nothing: "No entry to show.",
+            narrow: &COLUMNS,
+            wide: &COLUMNS,
+            is_sorted: false,
+            preview: self.selected().map(|entry| (facts(entry), entry.message.as_str())),
+            rows: shown
+                .map(|entry| Row {
+                    cells: cells(entry),
+                    role: role(entry),
+                    is_marked: self.list.is_marked(&entry.sequence),
+                })
+                .collect(),
         };
-        caption.draw(look, line_of(place, 0), panel, context, buf);
-        let body = Rect::new(place.x, place.y + 1, place.width, place.height.saturating_sub(1));
-        if self.shown.is_empty() {
-            nothing(look, body, panel, "No entry to show.", buf);
-            return None;
-        }
-        if let (Some(below), Some(entry)) = (below, self.selected()) {
-            let facts = match entry.benign {
-                Some(why) => format!("harmless: {why}"),
-                None => entry.detail.clone().or_else(|| entry.statement.clone()).unwrap_or_default(),
-            };
-            preview::draw(look, below, &facts, &entry.message, buf);
-        }
-        let offset = self.list.offset();
-        let shown = self.shown.iter().skip(offset).take(self.list.height());
-        let rows: Vec<Row> = shown
-            .map(|entry| Row {
-                cells: cells(entry),
-                role: role(entry),
-                is_marked: self.list.is_marked(&entry.sequence),
-            })
-            .collect();
-        let view = View {
-            skipped: self.list.columns_skipped(),
-            sort: None,
-            selected: self.list.selected_index().map(|index| index.saturating_sub(offset)),
-        };
-        table::draw(look, body, &COLUMNS, &rows, view, buf)
+        view.draw(&self.list, panel, context, canvas)
     }
 }

@@ -1,16 +1,14 @@
 //! Messages: every condition that wants attention, with the Solution that leads to the action.
 
 use pgdeck_engine::api::{Message, MessageCode};
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Position;
 
-use super::{Caption, Context, Pane, nothing, preview};
+use super::{Canvas, Context, ListView, Pane, preview};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
-use crate::console::list::ListState;
-use crate::console::look::{Look, severity_role};
-use crate::console::widgets::line_of;
-use crate::console::widgets::table::{self, Column, Row, View};
+use crate::console::list::{ListControls, ListState};
+use crate::console::look::severity_role;
+use crate::console::widgets::table::{Column, Row};
 
 /// Columns of a list of messages.
 pub const COLUMNS: [Column; 3] =
@@ -85,20 +83,12 @@ impl Pane for Messages {
         self.list.run(command, COLUMNS.len())
     }
 
-    fn filter(&self) -> &str {
-        self.list.filter().text()
+    fn list(&self) -> &dyn ListControls {
+        &self.list
     }
 
-    fn set_filter(&mut self, text: &str) {
-        self.list.set_filter(text);
-    }
-
-    fn clear_marks(&mut self) -> bool {
-        self.list.clear_marks()
-    }
-
-    fn has_row(&self) -> bool {
-        self.list.selected().is_some()
+    fn list_mut(&mut self) -> &mut dyn ListControls {
+        &mut self.list
     }
 
     fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
@@ -109,45 +99,28 @@ impl Pane for Messages {
         self.selected().map(|one| format!("{}\n{}\n{}", one.text, one.detail, one.solution))
     }
 
-    fn view(
-        &self,
-        context: &Context<'_>,
-        look: &Look,
-        area: Rect,
-        buf: &mut Buffer,
-    ) -> Option<Position> {
-        let (place, below) = preview::split(area);
-        let all = context.snapshot.map(|snapshot| snapshot.messages.len()).unwrap_or(0);
-        let caption = Caption {
-            text: format!("{all} messages; o goes where the selected one is solved"),
-            filter: self.list.filter().text().to_owned(),
-            marked: self.list.marks().len(),
+    fn view(&self, context: &Context<'_>, canvas: Canvas<'_>) -> Option<Position> {
+        let all = context.snapshot.map_or(0, |snapshot| snapshot.messages.len());
+        let solution = self.selected().map(|message| format!("Solution: {}", message.solution));
+        let solution = solution.unwrap_or_default();
+        let window = self.list.window();
+        let shown = self.shown.iter().skip(window.offset).take(window.height);
+        let view = ListView {
+            caption: format!("{all} messages; o goes where the selected one is solved"),
+            nothing: "Nothing wants attention.",
+            narrow: &COLUMNS,
+            wide: &COLUMNS,
+            is_sorted: false,
+            preview: self.selected().map(|message| (message.detail.clone(), solution.as_str())),
+            rows: shown
+                .map(|message| Row {
+                    cells: cells(message, context),
+                    role: severity_role(Some(message.severity)),
+                    is_marked: self.list.is_marked(&key(message)),
+                })
+                .collect(),
         };
-        caption.draw::<()>(look, line_of(place, 0), None, context, buf);
-        let body = Rect::new(place.x, place.y + 1, place.width, place.height.saturating_sub(1));
-        if self.shown.is_empty() {
-            nothing::<()>(look, body, None, "Nothing wants attention.", buf);
-            return None;
-        }
-        if let (Some(below), Some(message)) = (below, self.selected()) {
-            let solution = format!("Solution: {}", message.solution);
-            preview::draw(look, below, &message.detail, &solution, buf);
-        }
-        let offset = self.list.offset();
-        let shown = self.shown.iter().skip(offset).take(self.list.height());
-        let rows: Vec<Row> = shown
-            .map(|message| Row {
-                cells: cells(message, context),
-                role: severity_role(Some(message.severity)),
-                is_marked: self.list.is_marked(&key(message)),
-            })
-            .collect();
-        let view = View {
-            skipped: self.list.columns_skipped(),
-            sort: None,
-            selected: self.list.selected_index().map(|index| index.saturating_sub(offset)),
-        };
-        table::draw(look, body, &COLUMNS, &rows, view, buf)
+        view.draw::<()>(&self.list, None, context, canvas)
     }
 
     fn message(&self, _context: &Context<'_>) -> Option<Message> {

@@ -1,4 +1,4 @@
-//! The panes. Each has its state, its commands and its view in one file and knows no other pane.
+//! The panes. Each has its state, its commands and its view in one file and knows no other pane's state.
 
 pub mod connections;
 pub mod locks;
@@ -19,8 +19,10 @@ use ratatui::style::Style;
 
 use super::commands::CommandId;
 use super::dialogs::text_view::TextView;
+use super::list::ListControls;
 use super::look::Look;
-use super::widgets::put;
+use super::widgets::table::{self, Column, Row, View};
+use super::widgets::{line_of, put, put_spans};
 use crate::text;
 use crate::theme::Role;
 
@@ -111,17 +113,11 @@ pub trait Pane {
     /// Carries out one of its commands or a list's; whether it was one.
     fn run(&mut self, command: CommandId, context: &Context<'_>) -> bool;
 
-    /// The filter.
-    fn filter(&self) -> &str;
+    /// Its list: filter, marks, selection.
+    fn list(&self) -> &dyn ListControls;
 
-    /// Sets the filter.
-    fn set_filter(&mut self, text: &str);
-
-    /// Removes all marks; whether there were any.
-    fn clear_marks(&mut self) -> bool;
-
-    /// Whether a row is selected.
-    fn has_row(&self) -> bool;
+    /// The same, to be changed.
+    fn list_mut(&mut self) -> &mut dyn ListControls;
 
     /// Everything about the selected row.
     fn detail(&self, context: &Context<'_>) -> Option<TextView>;
@@ -130,13 +126,7 @@ pub trait Pane {
     fn copy(&self, context: &Context<'_>) -> Option<String>;
 
     /// Draws it; where the cursor belongs.
-    fn view(
-        &self,
-        context: &Context<'_>,
-        look: &Look,
-        area: Rect,
-        buf: &mut Buffer,
-    ) -> Option<Position>;
+    fn view(&self, context: &Context<'_>, canvas: Canvas<'_>) -> Option<Position>;
 
     /// Sessions an action would concern: the marked ones, or the selected one.
     fn sessions(&self, _context: &Context<'_>) -> Vec<BackendTarget> {
@@ -216,45 +206,90 @@ impl Panes {
     }
 }
 
-/// The line above a list: what it holds, how it is filtered, whether it is stale.
-#[derive(Debug, Default)]
-pub struct Caption {
-    /// What it holds.
-    pub text: String,
-    /// The filter, when there is one.
-    pub filter: String,
-    /// Marked rows.
-    pub marked: usize,
+/// A list as every pane draws it: a caption, a heading, rows, a preview of the selected one.
+pub struct ListView<'a> {
+    /// What the list holds.
+    pub caption: String,
+    /// Said when there is no row.
+    pub nothing: &'static str,
+    /// Columns on screens of less than [`WIDE_FROM`] columns.
+    pub narrow: &'static [Column],
+    /// Columns on wider ones.
+    pub wide: &'static [Column],
+    /// Whether the list has an order of its own that can be changed.
+    pub is_sorted: bool,
+    /// Facts and text about the selected row.
+    pub preview: Option<(String, &'a str)>,
+    /// Rows on the screen.
+    pub rows: Vec<Row>,
 }
 
-impl Caption {
-    /// Draws it on one line.
+impl ListView<'_> {
+    /// Draws it; where the cursor belongs.
     pub fn draw<T>(
+        self,
+        list: &dyn ListControls,
+        panel: Option<&Panel<T>>,
+        context: &Context<'_>,
+        canvas: Canvas<'_>,
+    ) -> Option<Position> {
+        let Canvas { look, area, buf } = canvas;
+        let (place, below) = preview::split(area);
+        self.draw_caption(look, line_of(place, 0), list, panel.and_then(|panel| stale_text(panel, context.now)), buf);
+        let body = Rect::new(place.x, place.y + 1, place.width, place.height.saturating_sub(1));
+        if self.rows.is_empty() {
+            nothing(look, body, panel, self.nothing, buf);
+            return None;
+        }
+        if let (Some(below), Some((facts, text))) = (below, &self.preview) {
+            preview::draw(look, below, facts, text, buf);
+        }
+        let window = list.window();
+        let view = View {
+            skipped: window.columns_skipped,
+            sort: self.is_sorted.then_some(window.sort),
+            selected: window.selected,
+        };
+        let columns = if area.width >= WIDE_FROM { self.wide } else { self.narrow };
+        table::draw(look, body, columns, &self.rows, view, buf)
+    }
+
+    /// What it holds, how it is filtered, whether it is stale.
+    fn draw_caption(
         &self,
         look: &Look,
         line: Rect,
-        panel: Option<&Panel<T>>,
-        context: &Context<'_>,
+        list: &dyn ListControls,
+        stale: Option<String>,
         buf: &mut Buffer,
     ) {
-        let mut x = line.x;
-        let mut add = |text: &str, style: Style, buf: &mut Buffer| {
-            let rest = Rect::new(x, line.y, line.right().saturating_sub(x), 1);
-            put(buf, rest, text, style);
-            x = x.saturating_add(u16::try_from(text::width(text)).unwrap_or(0) + 2);
-        };
-        if let Some(stale) = panel.and_then(|panel| stale_text(panel, context.now)) {
-            add(&stale, look.style(Role::Stale), buf);
+        let mut spans: Vec<(String, Style)> = Vec::new();
+        let mut add = |text: String, role| spans.push((text + "  ", look.style(role)));
+        if let Some(stale) = stale {
+            add(stale, Role::Stale);
         }
-        if self.marked > 0 {
-            add(&format!("{} marked", self.marked), look.style(Role::Info), buf);
+        if list.marked() > 0 {
+            add(format!("{} marked", list.marked()), Role::Info);
         }
-        if !self.filter.is_empty() {
-            let filter = text::clean(&self.filter);
-            add(&format!("filter: {filter}"), look.style(Role::Info), buf);
+        if !list.filter_text().is_empty() {
+            add(format!("filter: {}", text::clean(list.filter_text())), Role::Info);
         }
-        add(&self.text, look.style(Role::Text), buf);
+        add(text::clean(&self.caption).trim_end().to_owned(), Role::Text);
+        put_spans(buf, line, &spans);
     }
+}
+
+/// Screens as wide as this show wide columns.
+pub const WIDE_FROM: u16 = 140;
+
+/// Where and with what to draw.
+pub struct Canvas<'a> {
+    /// With what.
+    pub look: &'a Look,
+    /// Where.
+    pub area: Rect,
+    /// On what.
+    pub buf: &'a mut Buffer,
 }
 
 /// `STALE 12s: reason` when a panel's newest probe failed.

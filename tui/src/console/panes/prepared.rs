@@ -3,16 +3,15 @@
 use std::cmp::Ordering;
 
 use pgdeck_engine::api::{PreparedTarget, PreparedTransaction};
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Position;
 
-use super::{Caption, Context, Pane, nothing, preview};
+use super::{Canvas, Context, ListView, Pane, preview};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
-use crate::console::list::ListState;
+use crate::console::list::{ListControls, ListState};
 use crate::console::look::Look;
-use crate::console::widgets::table::{self, Column, Row, View};
-use crate::console::widgets::{age, line_of};
+use crate::console::widgets::table::{Column, Row};
+use crate::console::widgets::age;
 use crate::theme::Role;
 
 const COLUMNS: [Column; 10] = [
@@ -41,7 +40,6 @@ const WIDE: [Column; 10] = [
     Column::text("after restart", 13),
 ];
 
-const WIDE_FROM: u16 = 140;
 const SORT_AGE: usize = 1;
 
 /// The key of a row: database and gid.
@@ -102,6 +100,20 @@ fn locks_text(one: &PreparedTransaction) -> String {
     if locks.is_empty() { "holds no locks on objects".to_owned() } else { locks.join(", ") }
 }
 
+fn facts(one: &PreparedTransaction) -> String {
+    let whose = || format!("{} in {} by {}", one.gid, one.database, one.owner);
+    one.restart_log_line.clone().unwrap_or_else(whose)
+}
+
+/// `limit_seconds` is the age from which one is a message.
+fn role(one: &PreparedTransaction, limit_seconds: f64) -> Role {
+    match (one.blocked.is_empty(), one.age_seconds >= limit_seconds) {
+        (false, _) => Role::Error,
+        (true, true) => Role::Warn,
+        (true, false) => Role::Text,
+    }
+}
+
 impl Prepared {
     /// Selects one, without the filter that may hide it.
     pub fn select(&mut self, target: &PreparedTarget) {
@@ -139,20 +151,12 @@ impl Pane for Prepared {
         self.list.run(command, COLUMNS.len())
     }
 
-    fn filter(&self) -> &str {
-        self.list.filter().text()
+    fn list(&self) -> &dyn ListControls {
+        &self.list
     }
 
-    fn set_filter(&mut self, text: &str) {
-        self.list.set_filter(text);
-    }
-
-    fn clear_marks(&mut self) -> bool {
-        self.list.clear_marks()
-    }
-
-    fn has_row(&self) -> bool {
-        self.list.selected().is_some()
+    fn list_mut(&mut self) -> &mut dyn ListControls {
+        &mut self.list
     }
 
     fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
@@ -183,56 +187,30 @@ impl Pane for Prepared {
         self.selected().map(|one| one.gid.clone())
     }
 
-    fn view(
-        &self,
-        context: &Context<'_>,
-        look: &Look,
-        area: Rect,
-        buf: &mut Buffer,
-    ) -> Option<Position> {
-        let (place, below) = preview::split(area);
+    fn view(&self, context: &Context<'_>, canvas: Canvas<'_>) -> Option<Position> {
         let panel = context.snapshot.map(|snapshot| &snapshot.prepared);
         let all = panel.and_then(|panel| panel.get()).map(Vec::as_slice).unwrap_or_default();
         let blocked: usize = all.iter().map(|one| one.blocked.len()).sum();
-        let caption = Caption {
-            text: format!("{} prepared transactions, {blocked} sessions wait for them", all.len()),
-            filter: self.list.filter().text().to_owned(),
-            marked: self.list.marks().len(),
-        };
-        caption.draw(look, line_of(place, 0), panel, context, buf);
-        let body = Rect::new(place.x, place.y + 1, place.width, place.height.saturating_sub(1));
-        if self.shown.is_empty() {
-            nothing(look, body, panel, "No transaction is prepared.", buf);
-            return None;
-        }
-        if let (Some(below), Some(one)) = (below, self.selected()) {
-            let facts = match &one.restart_log_line {
-                Some(line) => line.clone(),
-                None => format!("{} in {} by {}", one.gid, one.database, one.owner),
-            };
-            preview::draw(look, below, &facts, &locks_text(one), buf);
-        }
-        let offset = self.list.offset();
         let limit = f64::from(context.limits.prepared_minutes) * 60.0;
-        let shown = self.shown.iter().skip(offset).take(self.list.height());
-        let rows: Vec<Row> = shown
-            .map(|one| Row {
-                cells: cells(one),
-                role: match (one.blocked.is_empty(), one.age_seconds >= limit) {
-                    (false, _) => Role::Error,
-                    (true, true) => Role::Warn,
-                    (true, false) => Role::Text,
-                },
-                is_marked: self.list.is_marked(&key(one)),
-            })
-            .collect();
-        let view = View {
-            skipped: self.list.columns_skipped(),
-            sort: Some((self.list.sort(), self.list.is_reversed())),
-            selected: self.list.selected_index().map(|index| index.saturating_sub(offset)),
+        let locks = self.selected().map(locks_text).unwrap_or_default();
+        let window = self.list.window();
+        let shown = self.shown.iter().skip(window.offset).take(window.height);
+        let view = ListView {
+            caption: format!("{} prepared transactions, {blocked} sessions wait for them", all.len()),
+            nothing: "No transaction is prepared.",
+            narrow: &COLUMNS,
+            wide: &WIDE,
+            is_sorted: true,
+            preview: self.selected().map(|one| (facts(one), locks.as_str())),
+            rows: shown
+                .map(|one| Row {
+                    cells: cells(one),
+                    role: role(one, limit),
+                    is_marked: self.list.is_marked(&key(one)),
+                })
+                .collect(),
         };
-        let columns = if area.width >= WIDE_FROM { &WIDE } else { &COLUMNS };
-        table::draw(look, body, columns, &rows, view, buf)
+        view.draw(&self.list, panel, context, canvas)
     }
 
     fn prepared(&self, _context: &Context<'_>) -> Option<PreparedTarget> {
