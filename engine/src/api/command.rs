@@ -123,6 +123,8 @@ impl SignalKind {
 /// What panes are on the screen, so that dear probes run only for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
+    /// Whether the instance is on the screen; others are looked at less often.
+    pub is_shown: bool,
     /// Sizes of databases and destinations.
     pub sizes: bool,
     /// The log beyond what the messages need.

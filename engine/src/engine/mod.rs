@@ -7,7 +7,7 @@ mod catalog;
 mod operate;
 mod supervisor;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -34,9 +34,7 @@ pub struct Engine {
     fleet: watch::Receiver<Arc<Fleet>>,
     events: Option<mpsc::Receiver<Event>>,
     thread: Option<JoinHandle<()>>,
-    console: ConsoleSettings,
     limits: Limits,
-    config_file: Option<PathBuf>,
 }
 
 impl Engine {
@@ -45,8 +43,7 @@ impl Engine {
     /// # Errors
     /// `ConfigInvalid`; `FileAccess` when no thread can be made.
     pub fn start(config: EngineConfig) -> Result<Self> {
-        let (file, path) = ConfigFile::load(config.config_file.as_deref())?;
-        let console = file.console_settings();
+        let (file, _) = ConfigFile::load(config.config_file.as_deref())?;
         let limits = file.limits();
         let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
         let (events_sender, events) = mpsc::channel(EVENTS_MAX);
@@ -61,10 +58,17 @@ impl Engine {
             fleet,
             events: Some(events),
             thread: Some(thread),
-            console,
             limits,
-            config_file: path,
         })
+    }
+
+    /// What `pgdeck.toml` says about thresholds and the console, without starting anything.
+    ///
+    /// # Errors
+    /// `ConfigInvalid`.
+    pub fn read_settings(config_file: Option<&Path>) -> Result<(Limits, ConsoleSettings)> {
+        let (file, _) = ConfigFile::load(config_file)?;
+        Ok((file.limits(), file.console_settings()))
     }
 
     /// The fleet as it changes.
@@ -90,22 +94,10 @@ impl Engine {
         self.events.take()
     }
 
-    /// What `pgdeck.toml` says about the console.
-    #[must_use]
-    pub fn console_settings(&self) -> &ConsoleSettings {
-        &self.console
-    }
-
     /// The thresholds in force.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    /// The configuration file that was read.
-    #[must_use]
-    pub fn config_file(&self) -> Option<&PathBuf> {
-        self.config_file.as_ref()
     }
 }
 

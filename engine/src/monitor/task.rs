@@ -28,6 +28,8 @@ use crate::sys::credentials::{self, Credentials};
 /// Wait between attempts to connect: doubled from the first to the second.
 const RECONNECT_MIN: Duration = Duration::from_millis(500);
 const RECONNECT_MAX: Duration = Duration::from_secs(10);
+/// Instances that are not on the screen are looked at this often.
+const UNSEEN_INTERVAL_MIN: Duration = Duration::from_secs(5);
 /// Jobs of other processes are looked for this often.
 const JOBS_EVERY: Duration = Duration::from_secs(2);
 const JOBS_MAX: u32 = 20;
@@ -109,7 +111,8 @@ impl Monitor {
             memory: setup.memory,
             probes: Probes::default(),
             limits: setup.limits,
-            interest: Interest::default(),
+            // Until a front end says otherwise.
+            interest: Interest { is_shown: true, ..Interest::default() },
             interval: setup.interval,
             publisher: setup.publisher,
             board: setup.board,
@@ -132,9 +135,9 @@ impl Monitor {
             tokio::select! {
                 order = self.orders.recv() => {
                     let Some(order) = order else { return };
-                    let interval = self.interval;
+                    let interval = self.effective_interval();
                     let must_look = self.obey(order).await;
-                    if self.interval != interval {
+                    if self.effective_interval() != interval {
                         tick = self.ticker();
                     }
                     if !must_look { continue }
@@ -146,8 +149,12 @@ impl Monitor {
         }
     }
 
+    fn effective_interval(&self) -> Duration {
+        if self.interest.is_shown { self.interval } else { self.interval.max(UNSEEN_INTERVAL_MIN) }
+    }
+
     fn ticker(&self) -> tokio::time::Interval {
-        let mut tick = tokio::time::interval(self.interval);
+        let mut tick = tokio::time::interval(self.effective_interval());
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         tick
     }

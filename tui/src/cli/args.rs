@@ -44,7 +44,13 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Directory for journals
-    #[arg(long, global = true, value_name = "DIR", env = "PGDECK_STATE_DIR", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "PGDECK_STATE_DIR",
+        hide_env_values = true
+    )]
     pub state_dir: Option<PathBuf>,
     /// Directory of the server programs to prefer [env: PGBIN]
     #[arg(long, global = true, value_name = "DIR")]
@@ -91,19 +97,27 @@ pub enum CliCommand {
     #[command(after_help = "Example:\n  pgdeck status -D /database/inst1 --json")]
     Status(StatusArgs),
     /// List sessions, or end some
-    #[command(after_help = "Examples:\n  pgdeck connections --json\n  pgdeck connections terminate 4684 --yes")]
+    #[command(
+        after_help = "Examples:\n  pgdeck connections --json\n  pgdeck connections terminate 4684 --yes"
+    )]
     Connections(ConnectionsArgs),
     /// List prepared transactions, or resolve one
-    #[command(after_help = "Examples:\n  pgdeck prepared\n  pgdeck prepared rollback 374cc221-f6dc-4b73-9d62-d4fec9b430cd --yes")]
+    #[command(
+        after_help = "Examples:\n  pgdeck prepared\n  pgdeck prepared rollback 374cc221-f6dc-4b73-9d62-d4fec9b430cd --yes"
+    )]
     Prepared(PreparedArgs),
     /// Show the server log
     #[command(after_help = "Examples:\n  pgdeck logs -n 100 --severity error\n  pgdeck logs -f")]
     Logs(LogsArgs),
     /// List, start, stop, restart or reload instances
-    #[command(after_help = "Examples:\n  pgdeck instance list\n  pgdeck instance stop -D /database/inst1 -m smart")]
+    #[command(
+        after_help = "Examples:\n  pgdeck instance list\n  pgdeck instance stop -D /database/inst1 -m smart"
+    )]
     Instance(InstanceArgs),
     /// Make a throw-away instance with sample load and open the console on it
-    #[command(after_help = "Examples:\n  pgdeck demo\n  pgdeck demo --headless\n  pgdeck demo --stop")]
+    #[command(
+        after_help = "Examples:\n  pgdeck demo\n  pgdeck demo --headless\n  pgdeck demo --stop"
+    )]
     Demo(DemoArgs),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  pgdeck completions bash > /etc/bash_completion.d/pgdeck")]

@@ -13,7 +13,7 @@ use super::report::SessionReport;
 use crate::text;
 
 /// Characters of a query in the table.
-const QUERY_COLUMNS: u16 = 60;
+const QUERY_COLUMNS: usize = 60;
 /// Whole queries are fetched for `--json`; of more sessions than this only the beginnings.
 const WHOLE_QUERIES_MAX: usize = 1_000;
 
@@ -89,8 +89,17 @@ async fn whole_query(
 
 fn print(sessions: &[Arc<Session>]) {
     let mut table = Table::new(&[
-        "pid", "database", "user", "application", "client", "state", "wait", "xact", "query",
-        "blocked by", "text",
+        "pid",
+        "database",
+        "user",
+        "application",
+        "client",
+        "state",
+        "wait",
+        "xact",
+        "query",
+        "blocked by",
+        "text",
     ]);
     let age = |seconds: Option<f64>| {
         seconds.map_or_else(String::new, |seconds| text::age(whole_seconds(seconds)))

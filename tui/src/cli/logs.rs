@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use pgdeck_engine::api::{
-    Command, Interest, LogEntry, LogSeverity, LogSource, LogTail, Result,
-};
+use pgdeck_engine::api::{Command, Interest, LogEntry, LogSeverity, LogSource, LogTail, Result};
 
 use super::args::{GlobalArgs, LogsArgs, SeverityArg};
 use super::oneshot::{OneShot, engine_config};
@@ -21,14 +19,15 @@ pub async fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8> {
     if let Some(error) = &snapshot.log.error {
         return Err(error.as_ref().clone());
     }
-    if let Some(LogTail { source: LogSource::Syslog { facility, ident }, .. }) = snapshot.log.get() {
+    if let Some(LogTail { source: LogSource::Syslog { facility, ident }, .. }) = snapshot.log.get()
+    {
         output::note(&format!(
             "the server logs to syslog only (facility {facility}, ident {ident}): try journalctl -t {ident}"
         ));
         return Ok(0);
     }
     let id = snapshot.identity.id.clone();
-    let interest = Interest { log: true, ..Interest::default() };
+    let interest = Interest { is_shown: true, log: true, ..Interest::default() };
     engine.send(Command::Watch { instance: id.clone(), interest })?;
     let minimum = args.severity.map(severity);
     let entries: Vec<Arc<LogEntry>> =

@@ -1,15 +1,16 @@
 //! The command line: one-shot forms of the console's panes and actions.
 
 pub mod args;
-mod connections;
-mod instance;
-mod logs;
-mod oneshot;
-mod output;
-mod prepared;
-mod report;
-mod shell;
-mod status;
+pub mod connections;
+pub mod console;
+pub mod instance;
+pub mod logs;
+pub mod oneshot;
+pub mod output;
+pub mod prepared;
+pub mod report;
+pub mod shell;
+pub mod status;
 
 use clap::Parser;
 use pgdeck_engine::api::{Error, ErrorCode, Result};
@@ -42,7 +43,7 @@ pub fn main() -> u8 {
 
 fn run(cli: &Cli) -> Result<u8> {
     match &cli.command {
-        None => Err(Error::new(ErrorCode::TerminalUnsuitable, "no console yet")),
+        None => console::run(&cli.global, &cli.console),
         Some(CliCommand::Completions { shell }) => Ok(shell::completions(*shell)),
         Some(CliCommand::Man { directory }) => shell::man_pages(directory),
         Some(CliCommand::Keys) => {
@@ -54,10 +55,10 @@ fn run(cli: &Cli) -> Result<u8> {
 }
 
 fn one_shot(cli: &Cli, command: &CliCommand) -> Result<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::new(ErrorCode::FileAccess, "no runtime").detail(error.to_string()))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+            Error::new(ErrorCode::FileAccess, "no runtime").detail(error.to_string())
+        })?;
     let global = &cli.global;
     runtime.block_on(async {
         match command {

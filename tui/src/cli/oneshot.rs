@@ -97,11 +97,11 @@ impl OneShot {
         let fleet = self.settled().await?;
         match fleet.instances.as_slice() {
             [one] => Ok(Arc::clone(one)),
-            [] => Err(Error::new(ErrorCode::InstanceNotFound, "no instance was found")
-                .detail("no server process runs, and neither -D, PGDATA nor pgdeck.toml names one")),
+            [] => Err(Error::new(ErrorCode::InstanceNotFound, "no instance was found").detail(
+                "no server process runs, and neither -D, PGDATA nor pgdeck.toml names one",
+            )),
             several => {
-                let names: Vec<_> =
-                    several.iter().map(|one| one.identity.name.as_str()).collect();
+                let names: Vec<_> = several.iter().map(|one| one.identity.name.as_str()).collect();
                 Err(Error::new(ErrorCode::InstanceAmbiguous, "several instances are known")
                     .detail(names.join(", ")))
             }
@@ -129,9 +129,10 @@ impl OneShot {
     /// # Errors
     /// `EngineBusy` when the engine has ended.
     pub async fn event(&mut self) -> Result<Event> {
-        self.events.recv().await.ok_or_else(|| {
-            Error::new(ErrorCode::EngineBusy, "the engine has ended")
-        })
+        self.events
+            .recv()
+            .await
+            .ok_or_else(|| Error::new(ErrorCode::EngineBusy, "the engine has ended"))
     }
 
     /// Gives a command and waits for its first answer.

@@ -74,7 +74,14 @@ async fn list(mut engine: OneShot, args: &PreparedArgs) -> Result<u8> {
         return Ok(0);
     }
     let mut table = Table::new(&[
-        "gid", "xid", "database", "owner", "prepared at", "locks", "blocked", "checks",
+        "gid",
+        "xid",
+        "database",
+        "owner",
+        "prepared at",
+        "locks",
+        "blocked",
+        "checks",
     ]);
     for one in &prepared {
         table.row(&[

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use pgdeck_engine::api::{
-    DestinationHealth, InstanceState, Result, Severity, Snapshot,
-};
+use pgdeck_engine::api::{DestinationHealth, InstanceState, Result, Severity, Snapshot};
 
 use super::args::{GlobalArgs, StatusArgs};
 use super::oneshot::{OneShot, engine_config};
@@ -63,10 +61,10 @@ fn exit_code(snapshot: &Snapshot) -> u8 {
 
 fn print(snapshot: &Snapshot) {
     let identity = &snapshot.identity;
-    let place = identity.data_directory.as_ref().map_or_else(
-        || identity.host.clone(),
-        |directory| directory.display().to_string(),
-    );
+    let place = identity
+        .data_directory
+        .as_ref()
+        .map_or_else(|| identity.host.clone(), |directory| directory.display().to_string());
     let name = text::clean(&identity.name);
     output::line(&format!("{name}: {}  {}", snapshot.status.state.word(), text::clean(&place)));
     if let Some(server) = snapshot.server.get() {

@@ -1,7 +1,8 @@
 //! What a confirmed dialog does: plain values, with the texts people confirm.
 
 use pgdeck_engine::api::{
-    BackendTarget, Command, InstanceId, JobId, PreparedOutcome, PreparedTarget, SignalKind, StopMode,
+    BackendTarget, Command, InstanceId, JobId, PreparedOutcome, PreparedTarget, SignalKind,
+    StopMode,
 };
 
 /// Something that changes an instance.

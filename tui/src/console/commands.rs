@@ -322,7 +322,13 @@ pub fn key_list_markdown() -> String {
                 format!(" *({})*", names.join(", "))
             }
         };
-        out.push_str(&format!("| {} | `{}` | {}{} |\n", keys.join(" "), spec.name, spec.help, place));
+        out.push_str(&format!(
+            "| {} | `{}` | {}{} |\n",
+            keys.join(" "),
+            spec.name,
+            spec.help,
+            place
+        ));
     }
     out
 }

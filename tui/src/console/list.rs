@@ -367,7 +367,8 @@ mod tests {
 
     #[test]
     fn filter_words_are_and_with_not() {
-        let accepts = |filter: &str| RowFilter::new(filter).accepts(["Alpha", "βeta 7"].into_iter());
+        let accepts =
+            |filter: &str| RowFilter::new(filter).accepts(["Alpha", "βeta 7"].into_iter());
         for (filter, expect) in [
             ("", true),
             ("alpha", true),

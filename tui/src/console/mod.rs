@@ -1,3 +1,19 @@
 //! The console.
 
+pub mod actions;
+pub mod commands;
+pub mod dialogs;
+pub mod dispatch;
+pub mod keys;
+pub mod layout;
+pub mod list;
+pub mod look;
+pub mod needs;
+pub mod outcome;
+pub mod panes;
+pub mod run;
+pub mod state;
 pub mod terminal;
+pub mod update;
+pub mod view;
+pub mod widgets;

@@ -2,12 +2,13 @@
 //! Plain data: nothing here reads, writes or waits.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 use pgdeck_engine::api::{
-    BackendTarget, Command, Event, Fleet, InstanceId, Interest, JobId, JobState, Limits,
+    BackendTarget, Command, Error, Event, Fleet, InstanceId, Interest, JobId, JobState, Limits,
     RequestId, Severity, Snapshot,
 };
 
@@ -26,8 +27,8 @@ pub enum Msg {
     Fleet(Arc<Fleet>),
     /// The engine answered.
     Event(Event),
-    /// The engine's queue was full.
-    EngineBusy(RequestId),
+    /// The engine did not take a command.
+    Refused(RequestId, Error),
     /// The terminal's size changed.
     Resize(u16, u16),
     /// Time has passed; sent once a second while something on the screen depends on it.
@@ -106,6 +107,10 @@ pub struct State {
     pub now: DateTime<Utc>,
     /// What the engine was last told to watch.
     pub watched: Option<(InstanceId, Interest)>,
+    /// The data directory to begin with, when it is found.
+    pub preferred: Option<PathBuf>,
+    /// Quit as soon as the jobs that were told to stop have done so.
+    pub quits_after_jobs: bool,
     next_request: u64,
 }
 
@@ -122,6 +127,8 @@ pub struct Setup {
     pub size: (u16, u16),
     /// The time.
     pub now: DateTime<Utc>,
+    /// The data directory to begin with, when it is found.
+    pub preferred: Option<PathBuf>,
 }
 
 impl State {
@@ -143,6 +150,8 @@ impl State {
             limits: setup.limits,
             now: setup.now,
             watched: None,
+            preferred: setup.preferred,
+            quits_after_jobs: false,
             next_request: 1,
         }
     }

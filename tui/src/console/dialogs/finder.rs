@@ -79,8 +79,12 @@ impl Finder {
         let last = self.found.len().saturating_sub(1);
         match key {
             Some(Key::Esc) => return Outcome::Close,
-            Some(Key::Down | Key::Tab | Key::Ctrl('n')) => self.selected = (self.selected + 1).min(last),
-            Some(Key::Up | Key::BackTab | Key::Ctrl('p')) => self.selected = self.selected.saturating_sub(1),
+            Some(Key::Down | Key::Tab | Key::Ctrl('n')) => {
+                self.selected = (self.selected + 1).min(last)
+            }
+            Some(Key::Up | Key::BackTab | Key::Ctrl('p')) => {
+                self.selected = self.selected.saturating_sub(1)
+            }
             Some(Key::PageDown | Key::Ctrl('d')) => self.selected = (self.selected + 10).min(last),
             Some(Key::PageUp | Key::Ctrl('u')) => self.selected = self.selected.saturating_sub(10),
             Some(Key::Enter) => {
@@ -124,7 +128,14 @@ impl Finder {
         Some(cursor)
     }
 
-    fn entry_view(&self, entry: &Entry, is_selected: bool, look: &Look, row: Rect, buf: &mut Buffer) {
+    fn entry_view(
+        &self,
+        entry: &Entry,
+        is_selected: bool,
+        look: &Look,
+        row: Rect,
+        buf: &mut Buffer,
+    ) {
         let style = match (is_selected, &entry.disabled) {
             (true, _) => look.style(Role::Selection),
             (false, Some(_)) => look.style(Role::Dim),

@@ -40,7 +40,9 @@ impl Input {
             // Esc leaves the filter as it was before.
             Some(Key::Esc) => Outcome::Line(self.purpose, self.before.clone()),
             Some(Key::Enter) => Outcome::Line(self.purpose, self.edit.text().to_owned()),
-            _ if self.edit.key(event) => Outcome::Changed(self.purpose, self.edit.text().to_owned()),
+            _ if self.edit.key(event) => {
+                Outcome::Changed(self.purpose, self.edit.text().to_owned())
+            }
             _ => Outcome::Stay,
         }
     }

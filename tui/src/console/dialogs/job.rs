@@ -84,7 +84,13 @@ impl JobView {
         if !job.result.is_empty() {
             lines.push(Vec::new());
             for line in job.result.lines() {
-                wrap_into(&mut lines, &text::clean(line), "", width, look.style(state_role(job.state)));
+                wrap_into(
+                    &mut lines,
+                    &text::clean(line),
+                    "",
+                    width,
+                    look.style(state_role(job.state)),
+                );
             }
         }
         lines.push(Vec::new());

@@ -101,7 +101,13 @@ impl Dialog {
     }
 
     /// Draws it; where the cursor belongs.
-    pub fn view(&self, context: &Context<'_>, look: &Look, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(
+        &self,
+        context: &Context<'_>,
+        look: &Look,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
         match self {
             Self::Confirm(dialog) => dialog.view(look, area, buf),
             Self::Typed(dialog) => dialog.view(look, area, buf),

@@ -62,7 +62,9 @@ impl Pick {
 
     fn rows(&self, context: &Context<'_>) -> Vec<Row> {
         match self.kind {
-            Kind::Instances => context.fleet.instances.iter().map(|one| instance_row(one)).collect(),
+            Kind::Instances => {
+                context.fleet.instances.iter().map(|one| instance_row(one)).collect()
+            }
             Kind::Jobs => context.fleet.jobs.iter().map(job_row).collect(),
             Kind::Quit => QUIT_CHOICES
                 .iter()
@@ -80,8 +82,12 @@ impl Pick {
         let last = rows.len().saturating_sub(1);
         self.selected = self.selected.min(last);
         match key {
-            Some(Key::Down | Key::Char('j') | Key::Tab) => self.selected = (self.selected + 1).min(last),
-            Some(Key::Up | Key::Char('k') | Key::BackTab) => self.selected = self.selected.saturating_sub(1),
+            Some(Key::Down | Key::Char('j') | Key::Tab) => {
+                self.selected = (self.selected + 1).min(last)
+            }
+            Some(Key::Up | Key::Char('k') | Key::BackTab) => {
+                self.selected = self.selected.saturating_sub(1)
+            }
             Some(Key::Esc | Key::Char('q')) => return Outcome::Close,
             Some(Key::Enter) if !rows.is_empty() => return rows.swap_remove(self.selected).outcome,
             _ => {}
@@ -98,7 +104,9 @@ impl Pick {
     ) -> Option<Position> {
         let rows = self.rows(context);
         let (title, nothing) = match self.kind {
-            Kind::Instances => ("Instances", "No instance was found. Name one with -D DIR or --dsn."),
+            Kind::Instances => {
+                ("Instances", "No instance was found. Name one with -D DIR or --dsn.")
+            }
             Kind::Jobs => ("Jobs", "No job has run yet."),
             Kind::Quit => ("Jobs are at work", ""),
         };
@@ -115,7 +123,12 @@ impl Pick {
             let role = if index == selected { Role::Selection } else { row.role };
             let width = usize::from(inner.width);
             let line = text::fit(&text::clean(&row.text), width, look.symbols.ellipsis);
-            put(buf, Rect::new(inner.x, y, inner.width, 1), &format!("{line:<width$}"), look.style(role));
+            put(
+                buf,
+                Rect::new(inner.x, y, inner.width, 1),
+                &format!("{line:<width$}"),
+                look.style(role),
+            );
         }
         let y = inner.y + u16::try_from(selected - offset).unwrap_or(0);
         Some(Position::new(inner.x, y))
@@ -124,14 +137,18 @@ impl Pick {
 
 fn instance_row(snapshot: &pgdeck_engine::api::Snapshot) -> Row {
     let identity = &snapshot.identity;
-    let place = identity.data_directory.as_ref().map_or_else(
-        || identity.host.clone(),
-        |directory| directory.display().to_string(),
-    );
+    let place = identity
+        .data_directory
+        .as_ref()
+        .map_or_else(|| identity.host.clone(), |directory| directory.display().to_string());
     let worst = snapshot.worst();
     let health = worst.map_or("", |severity| severity.word());
     Row {
-        text: format!("{:<16} {:<12} {health:<8} {place}", identity.name, snapshot.status.state.word()),
+        text: format!(
+            "{:<16} {:<12} {health:<8} {place}",
+            identity.name,
+            snapshot.status.state.word()
+        ),
         role: crate::console::look::severity_role(worst),
         outcome: Outcome::Instance(InstanceId::new(identity.id.as_str())),
     }

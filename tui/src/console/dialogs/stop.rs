@@ -46,8 +46,12 @@ impl StopMenu {
     pub(super) fn key(&mut self, key: Option<Key>) -> Outcome {
         let last = self.modes().len() - 1;
         match key {
-            Some(Key::Down | Key::Char('j') | Key::Tab) => self.selected = (self.selected + 1).min(last),
-            Some(Key::Up | Key::Char('k') | Key::BackTab) => self.selected = self.selected.saturating_sub(1),
+            Some(Key::Down | Key::Char('j') | Key::Tab) => {
+                self.selected = (self.selected + 1).min(last)
+            }
+            Some(Key::Up | Key::Char('k') | Key::BackTab) => {
+                self.selected = self.selected.saturating_sub(1)
+            }
             Some(Key::Esc | Key::Char('q')) => return Outcome::Close,
             Some(Key::Enter) => {
                 return Outcome::StopMode(self.modes()[self.selected], self.purpose.clone());
@@ -78,7 +82,10 @@ impl StopMenu {
             wrap_into(&mut lines, mode.consequence(), "    ", width, look.style(Role::Text));
         }
         lines.push(Vec::new());
-        lines.push(vec![("Enter chooses, then it is asked again. Esc does nothing.".to_owned(), look.style(Role::Dim))]);
+        lines.push(vec![(
+            "Enter chooses, then it is asked again. Esc does nothing.".to_owned(),
+            look.style(Role::Dim),
+        )]);
         let verb = match self.purpose {
             Purpose::Stop => "Stop",
             Purpose::Restart => "Restart",

@@ -27,7 +27,11 @@ pub struct TextView {
 impl TextView {
     /// A view of `head`, lines of label and text, over `body`.
     #[must_use]
-    pub fn new(title: impl Into<String>, head: Vec<(String, String)>, body: impl Into<String>) -> Self {
+    pub fn new(
+        title: impl Into<String>,
+        head: Vec<(String, String)>,
+        body: impl Into<String>,
+    ) -> Self {
         Self {
             title: title.into(),
             head,
@@ -43,6 +47,12 @@ impl TextView {
     pub fn awaiting(mut self, target: BackendTarget) -> Self {
         self.awaits = Some(target);
         self
+    }
+
+    /// The session whose whole query it waits for.
+    #[must_use]
+    pub fn awaited(&self) -> Option<BackendTarget> {
+        self.awaits
     }
 
     /// Takes the whole query of the session it waits for.
@@ -61,7 +71,9 @@ impl TextView {
             Some(Key::Char('y')) => return Outcome::Copy(self.body.clone()),
             Some(Key::Down | Key::Char('j')) => self.scroll = self.scroll.saturating_add(1),
             Some(Key::Up | Key::Char('k')) => self.scroll = self.scroll.saturating_sub(1),
-            Some(Key::PageDown | Key::Char(' ') | Key::Ctrl('f')) => self.scroll = self.scroll.saturating_add(page),
+            Some(Key::PageDown | Key::Char(' ') | Key::Ctrl('f')) => {
+                self.scroll = self.scroll.saturating_add(page)
+            }
             Some(Key::PageUp | Key::Ctrl('b')) => self.scroll = self.scroll.saturating_sub(page),
             Some(Key::Ctrl('d')) => self.scroll = self.scroll.saturating_add(page / 2),
             Some(Key::Ctrl('u')) => self.scroll = self.scroll.saturating_sub(page / 2),
@@ -85,7 +97,12 @@ impl TextView {
             let indent = u16::try_from(label_width + 2).unwrap_or(0);
             let rest = Rect::new(row.x + indent, y, row.width.saturating_sub(indent), 1);
             let value = text::clean(value);
-            put(buf, rest, &text::fit(&value, usize::from(rest.width), look.symbols.ellipsis), look.style(Role::Text));
+            put(
+                buf,
+                rest,
+                &text::fit(&value, usize::from(rest.width), look.symbols.ellipsis),
+                look.style(Role::Text),
+            );
             y += 1;
         }
         let rest = Rect::new(inner.x, y, inner.width, inner.bottom().saturating_sub(y));
@@ -106,11 +123,20 @@ impl TextView {
         for line in 0..rows {
             let Some(content) = wrapped.line(&self.body, self.scroll + line) else { break };
             let y = area.y + u16::try_from(line).unwrap_or(0);
-            put(buf, Rect::new(area.x, y, area.width, 1), &text::clean(content), look.style(Role::Text));
+            put(
+                buf,
+                Rect::new(area.x, y, area.width, 1),
+                &text::clean(content),
+                look.style(Role::Text),
+            );
         }
         if overflows {
             let last = (self.scroll + rows).min(wrapped.line_count());
-            let text = format!("lines {}-{last} of {}  (j k space G, y copies)", self.scroll + 1, wrapped.line_count());
+            let text = format!(
+                "lines {}-{last} of {}  (j k space G, y copies)",
+                self.scroll + 1,
+                wrapped.line_count()
+            );
             let row = Rect::new(area.x, area.bottom().saturating_sub(1), area.width, 1);
             put(buf, row, &text, look.style(Role::Dim));
         }

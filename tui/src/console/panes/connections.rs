@@ -10,9 +10,8 @@ use super::{Canvas, Context, ListView, Pane, preview};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState, RowFilter};
-use crate::console::look::Look;
-use crate::console::widgets::table::{Column, Row};
 use crate::console::widgets::age;
+use crate::console::widgets::table::{Column, Row};
 use crate::theme::Role;
 
 const NARROW: [Column; 11] = [

@@ -8,8 +8,8 @@ use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
 use crate::console::look::Look;
-use crate::console::widgets::table::{Column, Row};
 use crate::console::widgets::age;
+use crate::console::widgets::table::{Column, Row};
 use crate::theme::Role;
 
 const COLUMNS: [Column; 7] = [
@@ -75,7 +75,10 @@ fn party_name(party: &LockParty) -> String {
 fn tree_text(node: &LockNode, look: &Look) -> String {
     let name = party_name(&node.party);
     if node.depth > BRANCHES_MAX {
-        return format!("{}{} {}{name}", look.symbols.ellipsis, node.depth, look.symbols.last_branch);
+        return format!(
+            "{}{} {}{name}",
+            look.symbols.ellipsis, node.depth, look.symbols.last_branch
+        );
     }
     let mut out = String::new();
     for (level, has_sibling) in node.branches.iter().enumerate() {
@@ -168,8 +171,8 @@ impl Pane for Locks {
 
     fn run(&mut self, command: CommandId, _context: &Context<'_>) -> bool {
         // The order is the tree's.
-        let is_sort =
-            [CommandId::SortNext, CommandId::SortPrevious, CommandId::SortReverse].contains(&command);
+        let is_sort = [CommandId::SortNext, CommandId::SortPrevious, CommandId::SortReverse]
+            .contains(&command);
         !is_sort && self.list.run(command, COLUMNS.len())
     }
 
@@ -198,9 +201,11 @@ impl Pane for Locks {
                 let view = TextView::new("Lock", head, session.query.clone());
                 if session.query_is_cut { view.awaiting(session.target()) } else { view }
             }
-            LockParty::Prepared { .. } => {
-                TextView::new("Lock", head, "C commits it, B rolls it back; the Prepared pane shows what it holds.")
-            }
+            LockParty::Prepared { .. } => TextView::new(
+                "Lock",
+                head,
+                "C commits it, B rolls it back; the Prepared pane shows what it holds.",
+            ),
             LockParty::Gone { .. } => TextView::new("Lock", head, ""),
         })
     }

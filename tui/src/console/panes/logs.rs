@@ -9,7 +9,6 @@ use super::{Canvas, Context, ListView, Pane, preview};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
-use crate::console::look::Look;
 use crate::console::widgets::table::{Column, Row};
 use crate::theme::Role;
 
@@ -113,8 +112,12 @@ fn source_text(tail: &LogTail) -> String {
         LogSource::File { path, format } => {
             format!("{} ({}{also})", path.display(), format.word())
         }
-        LogSource::Server { path, format } => format!("{path} on the server ({}{also})", format.word()),
-        LogSource::Syslog { facility, ident } => format!("syslog, facility {facility}, ident {ident}"),
+        LogSource::Server { path, format } => {
+            format!("{path} on the server ({}{also})", format.word())
+        }
+        LogSource::Syslog { facility, ident } => {
+            format!("syslog, facility {facility}, ident {ident}")
+        }
     }
 }
 

@@ -47,10 +47,8 @@ pub fn detail(message: &Message) -> TextView {
         ("message", message.text.clone()),
     ];
     let head = head.into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
-    let body = format!(
-        "{}\n\nSOLUTION: {}\n\nEsc, then o goes there.",
-        message.detail, message.solution
-    );
+    let body =
+        format!("{}\n\nSOLUTION: {}\n\nEsc, then o goes there.", message.detail, message.solution);
     TextView::new("Message", head, body)
 }
 
@@ -72,7 +70,8 @@ impl Pane for Messages {
         let all = context.snapshot.map(|snapshot| snapshot.messages.as_slice()).unwrap_or_default();
         let filter = self.list.filter();
         let is_shown = |message: &&Message| {
-            let texts = [message.severity.word(), &message.text, &message.detail, &message.solution];
+            let texts =
+                [message.severity.word(), &message.text, &message.detail, &message.solution];
             filter.is_empty() || filter.accepts(texts.into_iter())
         };
         self.shown = all.iter().filter(is_shown).cloned().collect();

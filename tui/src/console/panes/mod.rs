@@ -87,6 +87,7 @@ impl PaneId {
     #[must_use]
     pub fn interest(self) -> Interest {
         Interest {
+            is_shown: true,
             sizes: self == Self::Storage,
             log: self == Self::Logs,
             lock_names: matches!(self, Self::Locks | Self::Prepared),
@@ -235,7 +236,13 @@ impl ListView<'_> {
     ) -> Option<Position> {
         let Canvas { look, area, buf } = canvas;
         let (place, below) = preview::split(area);
-        self.draw_caption(look, line_of(place, 0), list, panel.and_then(|panel| stale_text(panel, context.now)), buf);
+        self.draw_caption(
+            look,
+            line_of(place, 0),
+            list,
+            panel.and_then(|panel| stale_text(panel, context.now)),
+            buf,
+        );
         let body = Rect::new(place.x, place.y + 1, place.width, place.height.saturating_sub(1));
         if self.rows.is_empty() {
             nothing(look, body, panel, self.nothing, buf);
@@ -314,9 +321,8 @@ pub fn nothing<T>(
     text: &str,
     buf: &mut Buffer,
 ) {
-    let line = |number: u16| {
-        Rect::new(place.x + 1, place.y + number, place.width.saturating_sub(1), 1)
-    };
+    let line =
+        |number: u16| Rect::new(place.x + 1, place.y + number, place.width.saturating_sub(1), 1);
     let missing = panel.filter(|panel| panel.value.is_none());
     match missing.map(|panel| panel.error.as_deref()) {
         Some(Some(error)) => {

@@ -239,7 +239,10 @@ fn holders(lines: &mut Lines<'_>, snapshot: &Snapshot) {
     if let Some(oldest) = databases.max_by_key(|database| database.xid_age) {
         lines.text(
             "Oldest",
-            format!("xid age {} in {}, {prepared} prepared transactions", oldest.xid_age, oldest.name),
+            format!(
+                "xid age {} in {}, {prepared} prepared transactions",
+                oldest.xid_age, oldest.name
+            ),
         );
     }
 }
@@ -261,9 +264,9 @@ fn standbys(lines: &mut Lines<'_>, snapshot: &Snapshot) {
 fn down(lines: &mut Lines<'_>, snapshot: &Snapshot) {
     let status = &snapshot.status;
     if let Some(control) = &status.control {
-        let at = control.modified_at.map(|at| {
-            at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string()
-        });
+        let at = control
+            .modified_at
+            .map(|at| at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string());
         lines.text(
             "Control",
             format!("{}, written {}", control.state, at.unwrap_or_else(|| "?".to_owned())),
@@ -273,10 +276,10 @@ fn down(lines: &mut Lines<'_>, snapshot: &Snapshot) {
         lines.text("Checkpoint", format!(" {checkpoint}, timeline {timeline}"));
     }
     let version = status.major.map_or_else(|| "?".to_owned(), |major| major.to_string());
-    let programs = status.bin_directory.as_ref().map_or_else(
-        || "no server programs found".to_owned(),
-        |path| path.display().to_string(),
-    );
+    let programs = status
+        .bin_directory
+        .as_ref()
+        .map_or_else(|| "no server programs found".to_owned(), |path| path.display().to_string());
     lines.text("Version", format!("{version}, {programs}"));
     if let Some(owner) = &status.owner {
         lines.text("Owner", owner.clone());
@@ -289,7 +292,9 @@ fn lines(look: &Look, context: &Context<'_>, snapshot: &Snapshot) -> Vec<Line> {
     safety(&mut lines, snapshot);
     next(&mut lines, snapshot);
     lines.lines.push(Vec::new());
-    if let Some(stale) = stale_text(&snapshot.server, context.now).filter(|_| snapshot.server.value.is_some()) {
+    if let Some(stale) =
+        stale_text(&snapshot.server, context.now).filter(|_| snapshot.server.value.is_some())
+    {
         lines.add("", &[(stale, Role::Stale)]);
     }
     match snapshot.server.get() {
@@ -349,7 +354,11 @@ impl Pane for Overview {
         lines.truncate(usize::from(area.height).saturating_sub(MESSAGES_LINES_MIN));
         for (number, line) in lines.iter().enumerate() {
             let place = line_of(area, number);
-            put_spans(buf, Rect::new(place.x + 1, place.y, place.width.saturating_sub(1), place.height), line);
+            put_spans(
+                buf,
+                Rect::new(place.x + 1, place.y, place.width.saturating_sub(1), place.height),
+                line,
+            );
         }
         let top = area.y + u16::try_from(lines.len() + 1).unwrap_or(0);
         let place = Rect::new(area.x, top, area.width, area.bottom().saturating_sub(top));

@@ -9,9 +9,8 @@ use super::{Canvas, Context, ListView, Pane, preview};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
-use crate::console::look::Look;
-use crate::console::widgets::table::{Column, Row};
 use crate::console::widgets::age;
+use crate::console::widgets::table::{Column, Row};
 use crate::theme::Role;
 
 const COLUMNS: [Column; 10] = [
@@ -172,7 +171,12 @@ impl Pane for Prepared {
             ("blocks", if blocked.is_empty() { "nobody".to_owned() } else { blocked.join(", ") }),
             ("holds xmin", format!("{} transactions back", one.xid_age)),
             ("seen", format!("on {} checks", one.seen_checks)),
-            ("in the log", one.restart_log_line.clone().unwrap_or_else(|| "no line of a restart after a crash".to_owned())),
+            (
+                "in the log",
+                one.restart_log_line
+                    .clone()
+                    .unwrap_or_else(|| "no line of a restart after a crash".to_owned()),
+            ),
         ];
         let head = head.into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
         let mut body = String::from("It keeps locked:\n");
@@ -196,7 +200,10 @@ impl Pane for Prepared {
         let window = self.list.window();
         let shown = self.shown.iter().skip(window.offset).take(window.height);
         let view = ListView {
-            caption: format!("{} prepared transactions, {blocked} sessions wait for them", all.len()),
+            caption: format!(
+                "{} prepared transactions, {blocked} sessions wait for them",
+                all.len()
+            ),
             nothing: "No transaction is prepared.",
             narrow: &COLUMNS,
             wide: &WIDE,

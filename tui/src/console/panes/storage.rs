@@ -152,7 +152,9 @@ impl Storage {
                 .is_some_and(|snapshot| snapshot.identity.locality == Locality::Remote);
             let text = if is_remote { "Its disks are on another machine." } else { "" };
             match panel {
-                Some(panel) if !is_remote => nothing(canvas.look, place, Some(panel), text, canvas.buf),
+                Some(panel) if !is_remote => {
+                    nothing(canvas.look, place, Some(panel), text, canvas.buf)
+                }
                 _ => put(canvas.buf, line_of(place, 0), text, canvas.look.style(Role::Dim)),
             }
             return None;
@@ -287,7 +289,8 @@ impl Pane for Storage {
         let most = place.height.saturating_sub(5);
         let upper = Rect::new(place.x, place.y + 1, place.width, wanted.min(most).max(1));
         let lower_top = upper.bottom() + 1;
-        let lower = Rect::new(place.x, lower_top, place.width, place.bottom().saturating_sub(lower_top));
+        let lower =
+            Rect::new(place.x, lower_top, place.width, place.bottom().saturating_sub(lower_top));
         let on_destination = self.draw_destinations(context, &mut canvas, upper);
         let on_database = self.draw_databases(&mut canvas, lower);
         if let Some(below) = below {

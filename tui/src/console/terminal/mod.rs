@@ -4,6 +4,7 @@
 //! terminal. Knows nothing of PostgreSQL, of the engine or of what is drawn.
 
 pub mod backend;
+mod background;
 mod clipboard;
 pub mod colour;
 mod detach;
@@ -21,6 +22,7 @@ pub mod signals;
 pub mod size;
 pub mod symbols;
 
+pub use background::background;
 pub use clipboard::Copied;
 pub use detach::detach;
 pub use modes::Mouse;

@@ -123,6 +123,15 @@ impl Screen {
         self.terminal.backend().policy()
     }
 
+    /// Columns and rows.
+    ///
+    /// # Errors
+    ///
+    /// None today; ratatui's signature has one.
+    pub fn size(&self) -> io::Result<ratatui::layout::Size> {
+        self.terminal.size()
+    }
+
     /// Draws one frame. Bytes go out only for what changed.
     ///
     /// # Errors

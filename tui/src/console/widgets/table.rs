@@ -70,12 +70,21 @@ pub fn draw(
         let column = columns[*index];
         let sign = match view.sort {
             Some((sorted, is_reversed)) if sorted == *index => {
-                if is_reversed { look.symbols.down } else { look.symbols.up }
+                if is_reversed {
+                    look.symbols.down
+                } else {
+                    look.symbols.up
+                }
             }
             _ => "",
         };
         let title = format!("{}{sign}", column.title);
-        heading.push_str(&text::align(&title, usize::from(*width), column.align, look.symbols.ellipsis));
+        heading.push_str(&text::align(
+            &title,
+            usize::from(*width),
+            column.align,
+            look.symbols.ellipsis,
+        ));
         heading.push(' ');
     }
     put(buf, line_of(place, 0), heading.trim_end(), look.style(Role::Title));

@@ -64,9 +64,18 @@ impl<'a> Window<'a> {
         );
         fill(buf, outer, look.style(Role::Text));
         frame_lines(look, outer, self.role, buf);
-        let title = text::fit(&text::clean(self.title), usize::from(width.saturating_sub(6)), look.symbols.ellipsis);
+        let title = text::fit(
+            &text::clean(self.title),
+            usize::from(width.saturating_sub(6)),
+            look.symbols.ellipsis,
+        );
         let place = Rect::new(outer.x + 2, outer.y, outer.width.saturating_sub(4), 1);
-        put(buf, place, &format!(" {title} "), look.style(if self.role == Role::Danger { Role::Danger } else { Role::Title }));
+        put(
+            buf,
+            place,
+            &format!(" {title} "),
+            look.style(if self.role == Role::Danger { Role::Danger } else { Role::Title }),
+        );
         Rect::new(
             outer.x + 2,
             outer.y + 1,
@@ -87,7 +96,8 @@ fn frame_lines(look: &Look, outer: Rect, role: Role, buf: &mut Buffer) {
     let style = look.style(role);
     let set = &look.symbols.border;
     let across = usize::from(outer.width - 2);
-    let line = |left: &str, middle: &str, right: &str| format!("{left}{}{right}", middle.repeat(across));
+    let line =
+        |left: &str, middle: &str, right: &str| format!("{left}{}{right}", middle.repeat(across));
     let top = Rect::new(outer.x, outer.y, outer.width, 1);
     put(buf, top, &line(set.top_left, set.horizontal_top, set.top_right), style);
     let bottom = Rect::new(outer.x, outer.bottom() - 1, outer.width, 1);
