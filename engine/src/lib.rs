@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod connections;
+pub mod demo;
 pub mod engine;
 pub mod instance;
 pub mod jobs;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Interest;
+
 /// Everything an engine needs to know before it starts.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {
@@ -12,6 +14,8 @@ pub struct EngineConfig {
     pub bin_directory: Option<PathBuf>,
     /// `--run-as`: whom to run server programs as when root; default the data directory's owner.
     pub run_as: Option<String>,
+    /// What is looked at until a front end says otherwise.
+    pub interest: Interest,
     /// Refuse every mutating command.
     pub read_only: bool,
     /// Time between cheap probes; default 1 s.
@@ -20,8 +24,8 @@ pub struct EngineConfig {
     pub config_file: Option<PathBuf>,
     /// Where journals are kept; default: the state directory of the data directory's owner.
     pub state_directory: Option<PathBuf>,
-    /// Thresholds of messages.
-    pub limits: Limits,
+    /// Thresholds of messages instead of those of `pgdeck.toml`.
+    pub limits: Option<Limits>,
 }
 
 /// Which instances an engine watches.

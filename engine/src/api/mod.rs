@@ -25,5 +25,6 @@ pub use message::*;
 pub use snapshot::*;
 pub use storage::*;
 
+pub use crate::demo::{Demo, load as demo_load};
 pub use crate::engine::Engine;
 pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};

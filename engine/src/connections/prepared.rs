@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 
 use super::names::RelationNames;
 use super::waits::{self, LockTag, Wait};
-use crate::api::{HeldLock, Oid, PreparedTransaction, Result};
+use crate::api::{HeldLock, Oid, PreparedTransaction, Result, TransactionId};
 use crate::pg::query::{column, text};
 
 /// A lock held by a prepared transaction, its object not yet named.
@@ -49,13 +49,13 @@ pub fn decode(rows: &[Row]) -> Result<Vec<PreparedTransaction>> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_locks(rows: &[Row]) -> Result<Vec<Held>> {
-    let held = |row: &Row| -> Result<Option<Held>> {
-        let Ok(transaction) = text(row, "transaction_text")?.parse() else { return Ok(None) };
-        let xid: Option<crate::api::TransactionId> = column(row, "transactionid")?;
+    let held = |row: &Row| -> Result<Held> {
+        let transaction: TransactionId = column(row, "transaction")?;
+        let xid: Option<TransactionId> = column(row, "transactionid")?;
         let tag = LockTag { transaction: xid.map(|xid| xid.to_string()), ..waits::tag(row)? };
-        Ok(Some(Held { transaction, tag, mode: text(row, "mode")? }))
+        Ok(Held { transaction: transaction.as_u32(), tag, mode: text(row, "mode")? })
     };
-    rows.iter().filter_map(|row| held(row).transpose()).collect()
+    rows.iter().map(held).collect()
 }
 
 /// Relations among held locks, with their databases, for naming them.

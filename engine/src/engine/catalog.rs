@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::api::{Error, ErrorCode, InstanceId, InstanceIdentity, Limits, Result};
+use crate::api::{Error, ErrorCode, InstanceId, InstanceIdentity, Interest, Limits, Result};
 use crate::instance::access::Access;
 use crate::instance::target::{LocalTarget, Target};
 use crate::jobs::board::JobBoard;
@@ -39,6 +39,7 @@ pub(super) struct Shared {
     pub(super) bin_directory: Option<PathBuf>,
     pub(super) run_as: Option<String>,
     pub(super) state_directory: Option<PathBuf>,
+    pub(super) interest: Interest,
 }
 
 /// All known instances.
@@ -100,6 +101,7 @@ impl Catalog {
             board: shared.board.clone(),
             limits: Rc::clone(&shared.limits),
             interval: self.interval,
+            interest: Interest { is_shown: true, ..shared.interest },
             orders: orders_receiver,
         });
         let task = tokio::task::spawn_local(monitor.run());

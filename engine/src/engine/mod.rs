@@ -44,7 +44,7 @@ impl Engine {
     /// `ConfigInvalid`; `FileAccess` when no thread can be made.
     pub fn start(config: EngineConfig) -> Result<Self> {
         let (file, _) = ConfigFile::load(config.config_file.as_deref())?;
-        let limits = file.limits();
+        let limits = config.limits.clone().unwrap_or_else(|| file.limits());
         let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
         let (events_sender, events) = mpsc::channel(EVENTS_MAX);
         let (fleet_sender, fleet) = std::sync::mpsc::sync_channel(1);

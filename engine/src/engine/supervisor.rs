@@ -45,9 +45,10 @@ impl Supervisor {
         let shared = Shared {
             publisher,
             board: JobBoard::default(),
-            limits: Rc::new(file.limits()),
+            limits: Rc::new(config.limits.clone().unwrap_or_else(|| file.limits())),
             bin_directory: config.bin_directory.clone(),
             run_as: config.run_as.clone(),
+            interest: config.interest,
             state_directory: config
                 .state_directory
                 .clone()

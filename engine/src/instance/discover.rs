@@ -124,6 +124,17 @@ impl Found {
     }
 }
 
+/// The name the cluster gives itself goes before that of its directory.
+fn named_by_itself(mut local: LocalTarget) -> LocalTarget {
+    let conf = local.load_conf();
+    if let Some(name) = conf.as_ref().ok().and_then(|conf| conf.value("cluster_name")) {
+        if !name.is_empty() {
+            name.clone_into(&mut local.name);
+        }
+    }
+    local
+}
+
 fn by_directory(path: &Path, config: &ConfigFile, around: &Surroundings) -> LocalTarget {
     let found = from_directory(path);
     let entry = config.instance.iter().find(|entry| {
@@ -132,7 +143,7 @@ fn by_directory(path: &Path, config: &ConfigFile, around: &Surroundings) -> Loca
     });
     match entry.map(|entry| from_entry(entry, around)) {
         Some(Target::Local(local)) => local,
-        _ => with_process(found, around),
+        _ => named_by_itself(with_process(found, around)),
     }
 }
 
@@ -180,7 +191,7 @@ fn from_process(process: &ServerProcess) -> Option<LocalTarget> {
     let directory = process.working_directory.clone().or_else(|| command.data_directory())?;
     let mut local = from_directory(&directory);
     enrich(&mut local, process);
-    Some(local)
+    Some(named_by_itself(local))
 }
 
 /// Adds what the running server's command line tells: where its configuration and programs are.

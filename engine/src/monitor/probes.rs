@@ -241,6 +241,9 @@ impl Monitor {
             }
         }
         self.probes.prepared = prepared;
+        if self.interest.lock_names {
+            self.learn_names().await;
+        }
         self.publish_prepared();
         Ok(())
     }

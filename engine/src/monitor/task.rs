@@ -73,6 +73,8 @@ pub struct MonitorSetup {
     pub limits: Rc<Limits>,
     /// How often to look.
     pub interval: Duration,
+    /// What to look at until a front end says otherwise.
+    pub interest: Interest,
     /// Orders.
     pub orders: mpsc::Receiver<Order>,
 }
@@ -104,15 +106,17 @@ impl Monitor {
     /// A monitor that has not looked yet.
     #[must_use]
     pub fn new(setup: MonitorSetup) -> Self {
+        let snapshot = Snapshot::new(setup.identity, clock::now());
+        // At once, so that a discovery that has ended has its instances in the fleet.
+        setup.publisher.publish(Arc::new(snapshot.clone()));
         Self {
-            snapshot: Snapshot::new(setup.identity, clock::now()),
+            snapshot,
             access: setup.access,
             local: setup.local,
             memory: setup.memory,
             probes: Probes::default(),
             limits: setup.limits,
-            // Until a front end says otherwise.
-            interest: Interest { is_shown: true, ..Interest::default() },
+            interest: setup.interest,
             interval: setup.interval,
             publisher: setup.publisher,
             board: setup.board,
@@ -129,7 +133,6 @@ impl Monitor {
 
     /// Runs until the engine drops its end of the orders.
     pub async fn run(mut self) {
-        self.publisher.publish(Arc::new(self.snapshot.clone()));
         let mut tick = self.ticker();
         loop {
             tokio::select! {

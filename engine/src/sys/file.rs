@@ -126,6 +126,31 @@ pub fn make_private_directory(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Writes a file with mode 0600, whole or not at all: to a temporary name, synced, renamed.
+///
+/// # Errors
+/// As `open(2)`, `write(2)`, `fsync(2)` and `rename(2)`.
+pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    let temporary = PathBuf::from(name);
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}
+
+/// Removes a directory with everything in it; symbolic links are removed, not followed.
+///
+/// # Errors
+/// As `unlink(2)` and `rmdir(2)`.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    fs::remove_dir_all(path)
+}
+
 /// Bytes and files below a directory on its own device, symbolic links not followed.
 ///
 /// Stops after `entries_max` entries, so that a directory of millions costs a bounded time;

@@ -200,6 +200,25 @@ fn collect(collector: std::thread::JoinHandle<Vec<u8>>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Starts a program that goes on after this one has ended: in a session of its own, without
+/// standard input and output, as the user of this process. Its pid.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn spawn_daemon(path: &Path, args: &[OsString]) -> io::Result<i32> {
+    let mut command = Command::new(path);
+    command
+        .args(args)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut wrapped = CommandWrap::from(command);
+    wrapped.wrap(ProcessSession);
+    let child = wrapped.spawn()?;
+    i32::try_from(child.id()).map_err(io::Error::other)
+}
+
 /// The first line of `program --version`, for telling which major version it is.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ pub fn run(global: &GlobalArgs, args: &ConsoleArgs) -> Result<u8> {
 /// As [`run`].
 pub fn open(mut config: EngineConfig, global: &GlobalArgs, args: &ConsoleArgs) -> Result<u8> {
     // Refused before anything is read: a wrong terminal is told at once.
-    policy(args, &ConsoleSettings::default())?;
+    check_terminal(args)?;
     let (_, settings) = Engine::read_settings(config.config_file.as_deref())?;
     let policy = policy(args, &settings)?;
     let interval = interval(args, &settings, &policy)?;
@@ -50,6 +50,14 @@ pub fn open(mut config: EngineConfig, global: &GlobalArgs, args: &ConsoleArgs) -
         preferred,
     };
     run::run(Engine::start(config)?, &options)
+}
+
+/// Checks that a console can run on this terminal.
+///
+/// # Errors
+/// `TerminalUnsuitable`.
+pub fn check_terminal(args: &ConsoleArgs) -> Result<()> {
+    policy(args, &ConsoleSettings::default()).map(|_| ())
 }
 
 fn policy(args: &ConsoleArgs, settings: &ConsoleSettings) -> Result<TerminalPolicy> {

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod connections;
 pub mod console;
+pub mod demo;
 pub mod instance;
 pub mod logs;
 pub mod oneshot;
@@ -50,6 +51,8 @@ fn run(cli: &Cli) -> Result<u8> {
             output::raw(&crate::console::commands::key_list_markdown());
             Ok(0)
         }
+        Some(CliCommand::Demo(args)) => demo::run(cli, args),
+        Some(CliCommand::DemoLoad { dir }) => demo::load(dir),
         Some(command) => one_shot(cli, command),
     }
 }

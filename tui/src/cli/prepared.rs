@@ -16,13 +16,13 @@ use super::report::PreparedReport;
 /// `PreparedNotFound`, `PreparedFailed`, `PreparedOutcomeUnknown`.
 pub async fn run(global: &GlobalArgs, args: &PreparedArgs) -> Result<u8> {
     let mut config = engine_config(global);
+    config.interest.lock_names = true;
     let (outcome, gid) = match &args.action {
         None => return list(OneShot::start(config)?, args).await,
         Some(PreparedAction::Commit(gid)) => (PreparedOutcome::Commit, gid),
         Some(PreparedAction::Rollback(gid)) => (PreparedOutcome::Rollback, gid),
     };
     confirmed(outcome, gid)?;
-    config.read_only = global.read_only;
     let mut engine = OneShot::start(config)?;
     let snapshot = engine.only_instance().await?;
     connected(&snapshot)?;

@@ -21,6 +21,7 @@ const RATES_LIMIT: Duration = Duration::from_secs(2);
 pub async fn run(global: &GlobalArgs, args: &StatusArgs) -> Result<u8> {
     let mut config = engine_config(global);
     config.interval = Some(INTERVAL);
+    config.interest.sizes = true;
     let mut engine = OneShot::start(config)?;
     engine.settled().await?;
     let has_rates = |fleet: &std::sync::Arc<pgdeck_engine::api::Fleet>| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use pgdeck_engine::api::{Engine, Error, ErrorCode, Event, Fleet, JobState, Result, Severity};
 use tokio::sync::{mpsc, watch};
 
@@ -129,7 +130,7 @@ impl Console {
                 },
                 input = self.keys.next() => match input {
                     Input::Hangup => return Ok(End::Hangup),
-                    input => message_of(input).into_iter().collect(),
+                    input => messages_of(input),
                 },
                 Ok(()) = self.fleet.changed() => self.fleet_messages(),
                 Some(event) = self.events.recv() => vec![Msg::Event(event)],
@@ -180,7 +181,7 @@ impl Console {
             if input == Input::Hangup {
                 return Ok(Some(End::Hangup));
             }
-            if let Some(message) = message_of(input) {
+            for message in messages_of(input) {
                 if let Some(end) = self.update(message)? {
                     return Ok(Some(end));
                 }
@@ -301,11 +302,17 @@ async fn wait_for_answers(state: &State, events: &mut mpsc::Receiver<Event>) {
     let _ = tokio::time::timeout(ANSWERS_LIMIT, answers).await;
 }
 
-fn message_of(input: Input) -> Option<Msg> {
+/// pgdeck has no Alt keys: what arrives as one was Esc and a key typed right after it.
+fn messages_of(input: Input) -> Vec<Msg> {
     match input {
-        Input::Key(event) => Some(Msg::Key(event)),
-        Input::Paste(text) => Some(Msg::Paste(text)),
-        Input::Mouse(_) | Input::Hangup => None,
+        Input::Key(event) if event.modifiers.contains(KeyModifiers::ALT) => {
+            let key = KeyEvent::new(event.code, event.modifiers - KeyModifiers::ALT);
+            let escape = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
+            vec![Msg::Key(escape), Msg::Key(key)]
+        }
+        Input::Key(event) => vec![Msg::Key(event)],
+        Input::Paste(text) => vec![Msg::Paste(text)],
+        Input::Mouse(_) | Input::Hangup => Vec::new(),
     }
 }
 

@@ -59,6 +59,20 @@ impl StartPlan {
         Ok(Self { program, log_file, name: site.target.name.clone() })
     }
 
+    /// Carries the plan out on the calling thread, without progress: for a server that starts
+    /// at once, such as a demo's.
+    ///
+    /// # Errors
+    /// `StartFailed` with the cause, `ProgramFailed`.
+    pub fn run_blocking(&self, site: &Site) -> Result<()> {
+        let log_before = log_size(&self.log_file);
+        let ended = self.program.run().map_err(|error| could_not_run(self, &error.to_string()))?;
+        match ended.code {
+            Some(0) => Ok(()),
+            _ => Err(failure(site, self, log_before, &ended.output)),
+        }
+    }
+
     /// The command, as it is shown and logged.
     #[must_use]
     pub fn command_line(&self) -> String {

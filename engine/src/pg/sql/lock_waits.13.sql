@@ -1,14 +1,23 @@
 -- What the waiting backends wait for, and which prepared transactions hold it.
--- A prepared transaction's locks have no pid, its virtual transaction is -1/XID
--- (PG_LOCK_STATUS in lockfuncs.c). 13 does not record when a wait began.
+-- Locks of a prepared transaction have no pid. Their virtual transaction is that of the session
+-- that prepared it, or -1/XID after a restart: the lock on its own id tells whose they are.
+-- 13 does not record when a wait began.
+WITH locks AS MATERIALIZED (SELECT * FROM pg_catalog.pg_locks),
+     owners AS (
+       SELECT l.virtualtransaction, p.transaction
+         FROM locks l
+         JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = l.transactionid
+        WHERE l.pid IS NULL AND l.granted AND l.locktype = 'transactionid'
+          AND l.mode = 'ExclusiveLock')
 SELECT w.pid, w.locktype, w.mode, w.database, w.relation, w.page, w.tuple, w.transactionid,
        w.virtualxid, w.classid, w.objid,
        CASE WHEN w.relation IS NOT NULL AND w.database IN (0, m.oid)
             THEN w.relation::pg_catalog.regclass::text END AS relation_name,
        NULL::float8 AS wait_seconds,
-       ARRAY(SELECT DISTINCT pg_catalog.substr(h.virtualtransaction, 4)
-               FROM pg_catalog.pg_locks h
-              WHERE h.granted AND h.pid IS NULL AND h.virtualtransaction LIKE '-1/%'
+       ARRAY(SELECT DISTINCT o.transaction::text
+               FROM locks h
+               JOIN owners o ON o.virtualtransaction = h.virtualtransaction
+              WHERE h.granted AND h.pid IS NULL
                 AND h.locktype = w.locktype
                 AND h.database IS NOT DISTINCT FROM w.database
                 AND h.relation IS NOT DISTINCT FROM w.relation
@@ -18,7 +27,7 @@ SELECT w.pid, w.locktype, w.mode, w.database, w.relation, w.page, w.tuple, w.tra
                 AND h.classid IS NOT DISTINCT FROM w.classid
                 AND h.objid IS NOT DISTINCT FROM w.objid
                 AND h.objsubid IS NOT DISTINCT FROM w.objsubid) AS prepared_holders
-  FROM pg_catalog.pg_locks w,
+  FROM locks w,
        (SELECT d.oid FROM pg_catalog.pg_database d
          WHERE d.datname = pg_catalog.current_database()) m
  WHERE NOT w.granted

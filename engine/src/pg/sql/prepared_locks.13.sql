@@ -1,10 +1,16 @@
--- Locks held by prepared transactions, see lock_waits for how they are told.
-SELECT pg_catalog.substr(l.virtualtransaction, 4) AS transaction_text,
-       l.locktype, l.mode, l.database, l.relation, l.transactionid, l.classid, l.objid,
-       CASE WHEN l.relation IS NOT NULL AND l.database IN (0, m.oid)
-            THEN l.relation::pg_catalog.regclass::text END AS relation_name
-  FROM pg_catalog.pg_locks l,
+-- Locks held by prepared transactions. See lock_waits for how it is told whose they are.
+WITH held AS MATERIALIZED (
+       SELECT * FROM pg_catalog.pg_locks l WHERE l.pid IS NULL AND l.granted),
+     owners AS (
+       SELECT h.virtualtransaction, p.transaction
+         FROM held h
+         JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = h.transactionid
+        WHERE h.locktype = 'transactionid' AND h.mode = 'ExclusiveLock')
+SELECT o.transaction, h.locktype, h.mode, h.database, h.relation, h.transactionid, h.classid, h.objid,
+       CASE WHEN h.relation IS NOT NULL AND h.database IN (0, m.oid)
+            THEN h.relation::pg_catalog.regclass::text END AS relation_name
+  FROM held h
+  JOIN owners o ON o.virtualtransaction = h.virtualtransaction,
        (SELECT d.oid FROM pg_catalog.pg_database d
          WHERE d.datname = pg_catalog.current_database()) m
- WHERE l.pid IS NULL AND l.granted AND l.virtualtransaction LIKE '-1/%'
- ORDER BY 1, l.locktype, l.database, l.relation
+ ORDER BY h.locktype, h.database, h.relation
