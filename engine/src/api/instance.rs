@@ -188,6 +188,8 @@ pub struct InstanceStatus {
     pub problems: Vec<InstanceProblem>,
     /// Why the server does not answer, when it should.
     pub connect_error: Option<Error>,
+    /// The command that would start it, when it can be started.
+    pub start_command: Option<String>,
 }
 
 impl InstanceStatus {
@@ -206,6 +208,7 @@ impl InstanceStatus {
             control: None,
             problems: Vec::new(),
             connect_error: None,
+            start_command: None,
         }
     }
 }

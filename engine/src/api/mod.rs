@@ -25,6 +25,9 @@ pub use message::*;
 pub use snapshot::*;
 pub use storage::*;
 
+pub use crate::connections::actions::signal_sql;
+pub use crate::connections::resolve::sql_text as resolve_sql;
 pub use crate::demo::{Demo, load as demo_load};
 pub use crate::engine::Engine;
+pub use crate::instance::lifecycle::stop::command_line as stop_command_line;
 pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};

@@ -184,10 +184,10 @@ async fn look_up(
     lost: &Error,
 ) -> Result<String> {
     for _ in 0..LOOKUPS_MAX {
-        if let Ok(connected) = access.connect(Some(&target.database)).await {
-            if let Ok(fate) = fate(&connected, target, full_xid).await {
-                return after_loss(target, outcome, fate, lost);
-            }
+        if let Ok(connected) = access.connect(Some(&target.database)).await
+            && let Ok(fate) = fate(&connected, target, full_xid).await
+        {
+            return after_loss(target, outcome, fate, lost);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }

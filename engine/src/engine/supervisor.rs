@@ -142,6 +142,36 @@ impl Supervisor {
                 self.order(&instance, Order::Recheck)?;
                 Ok(())
             }
+            Command::FetchQuery { .. }
+            | Command::FetchOperations { .. }
+            | Command::Signal { .. } => self.ask_monitor(request, command),
+            Command::Escalate { job, mode } => {
+                self.job_order(request, job, JobControl::Mode(mode)).await
+            }
+            Command::CancelJob { job } => self.job_order(request, job, JobControl::Cancel).await,
+            Command::ResolvePrepared { instance, target, outcome } => {
+                let work = operate::resolve(self.catalog.get(&instance)?, target, outcome);
+                self.operation(request, instance, work);
+                Ok(())
+            }
+            Command::Reload { instance } => {
+                let work = operate::reload(self.catalog.get(&instance)?);
+                self.operation(request, instance, work);
+                Ok(())
+            }
+            Command::Start { instance } => self.job(request, instance, operate::Work::Start),
+            Command::Stop { instance, mode } => {
+                self.job(request, instance, operate::Work::Stop(mode))
+            }
+            Command::Restart { instance, mode } => {
+                self.job(request, instance, operate::Work::Restart(mode))
+            }
+        }
+    }
+
+    /// Commands that the instance's monitor answers, over its own connection.
+    fn ask_monitor(&self, request: RequestId, command: Command) -> Result<()> {
+        match command {
             Command::FetchQuery { instance, target } => {
                 let (reply, answer) = oneshot::channel();
                 self.order(&instance, Order::QueryText(target, reply))?;
@@ -172,27 +202,7 @@ impl Supervisor {
                 });
                 Ok(())
             }
-            Command::Escalate { job, mode } => {
-                self.job_order(request, job, JobControl::Mode(mode)).await
-            }
-            Command::CancelJob { job } => self.job_order(request, job, JobControl::Cancel).await,
-            Command::ResolvePrepared { instance, target, outcome } => {
-                let work = operate::resolve(self.catalog.get(&instance)?, target, outcome);
-                self.operation(request, instance, work);
-                Ok(())
-            }
-            Command::Reload { instance } => {
-                let work = operate::reload(self.catalog.get(&instance)?);
-                self.operation(request, instance, work);
-                Ok(())
-            }
-            Command::Start { instance } => self.job(request, instance, operate::Work::Start),
-            Command::Stop { instance, mode } => {
-                self.job(request, instance, operate::Work::Stop(mode))
-            }
-            Command::Restart { instance, mode } => {
-                self.job(request, instance, operate::Work::Restart(mode))
-            }
+            _ => Ok(()),
         }
     }
 

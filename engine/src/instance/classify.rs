@@ -44,6 +44,7 @@ pub fn classify(facts: &Facts) -> InstanceStatus {
         },
         problems: problems(facts, version, has_process),
         connect_error: None,
+        start_command: None,
     }
 }
 

@@ -127,10 +127,10 @@ impl Found {
 /// The name the cluster gives itself goes before that of its directory.
 fn named_by_itself(mut local: LocalTarget) -> LocalTarget {
     let conf = local.load_conf();
-    if let Some(name) = conf.as_ref().ok().and_then(|conf| conf.value("cluster_name")) {
-        if !name.is_empty() {
-            name.clone_into(&mut local.name);
-        }
+    if let Some(name) = conf.as_ref().ok().and_then(|conf| conf.value("cluster_name"))
+        && !name.is_empty()
+    {
+        name.clone_into(&mut local.name);
     }
     local
 }
@@ -149,10 +149,10 @@ fn by_directory(path: &Path, config: &ConfigFile, around: &Surroundings) -> Loca
 
 /// A data directory, or a configuration directory that names one (as `pg_ctl -D` takes both).
 fn from_directory(path: &Path) -> LocalTarget {
-    if !file::exists(&path.join("PG_VERSION")) {
-        if let Some(local) = from_config_directory(path) {
-            return local;
-        }
+    if !file::exists(&path.join("PG_VERSION"))
+        && let Some(local) = from_config_directory(path)
+    {
+        return local;
     }
     LocalTarget::from_directory(path)
 }

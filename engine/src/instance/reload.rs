@@ -22,10 +22,10 @@ const LOADED_WITHIN: Duration = Duration::from_secs(5);
 pub async fn reload(access: &Access) -> Result<String> {
     let connected = access.connect(None).await?;
     // Only a superuser may look into the files; for others the server's log will tell.
-    if let Ok(errors) = errors_in_files(&connected).await {
-        if !errors.is_empty() {
-            return Err(refusal(&errors));
-        }
+    if let Ok(errors) = errors_in_files(&connected).await
+        && !errors.is_empty()
+    {
+        return Err(refusal(&errors));
     }
     let before = loaded_at(&connected).await?;
     rows(&connected, &sql::RELOAD).await?;

@@ -162,6 +162,11 @@ impl Registered {
     async fn end(&mut self, outcome: &Result<String>) {
         self.status.progress = self.progress.borrow_and_update().clone();
         self.status.ended_at = Some(clock::now());
+        if outcome.is_ok() {
+            // What it was doing last is over.
+            self.status.progress.phase.clear();
+            self.status.progress.lines.clear();
+        }
         (self.status.state, self.status.result) = match outcome {
             Ok(text) => (JobState::Done, text.clone()),
             Err(error) => (failed_state(error), error.to_string()),

@@ -54,7 +54,7 @@ pub fn of(context: &Context<'_>) -> Vec<Message> {
     }
     storage::destinations(context, &mut messages);
     server::log(context, &mut messages);
-    messages.sort_by(|one, other| other.severity.cmp(&one.severity));
+    messages.sort_by_key(|message| std::cmp::Reverse(message.severity));
     messages
 }
 
@@ -109,6 +109,11 @@ fn span(seconds: f64) -> String {
         6_000..=172_799 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{} days {} h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
+}
+
+/// A count with its noun.
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A byte count in the unit that leaves at most four digits.

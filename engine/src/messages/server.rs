@@ -1,6 +1,6 @@
 //! Conditions of a running server.
 
-use super::{Context, Draft, bytes, span};
+use super::{Context, Draft, bytes, plural, span};
 use crate::api::{HolderKind, LogSource, Message, MessageCode, Remedy, Severity};
 
 /// Connection slots nearly used up.
@@ -34,8 +34,10 @@ pub(super) fn sessions(context: &Context<'_>, messages: &mut Vec<Message>) {
     if let Some(oldest) =
         idle.iter().max_by(|a, b| age(a.state_age_seconds).total_cmp(&age(b.state_age_seconds)))
     {
-        let text =
-            format!("{} sessions are idle in a transaction for over {minutes} min", idle.len());
+        let text = format!(
+            "{} idle in a transaction for over {minutes} min",
+            plural(idle.len(), "session")
+        );
         messages.push(Draft::new(MessageCode::IdleInTransaction, Severity::Warning, text).solved_by(
             format!("the longest is pid {}, for {}", oldest.pid, span(age(oldest.state_age_seconds))),
             "Mark them in the Connections pane and terminate them; mend the application, or set idle_in_transaction_session_timeout.",
@@ -56,7 +58,7 @@ pub(super) fn lock_waits(context: &Context<'_>, messages: &mut Vec<Message>) {
     if longest < f64::from(context.limits.lock_wait_seconds) {
         return;
     }
-    let text = format!("{} sessions wait for locks", forest.waiting);
+    let text = format!("{} waiting for locks", plural(forest.waiting, "session"));
     messages.push(Draft::new(MessageCode::LockWaits, Severity::Warning, text).solved_by(
         format!("the longest has waited {}", span(longest)),
         "See in the Locks pane who stands at the root; end that session or resolve that prepared transaction.",
@@ -77,8 +79,12 @@ pub(super) fn prepared(context: &Context<'_>, messages: &mut Vec<Message>) {
         let draft = Draft::new(MessageCode::PreparedOld, severity, text).about(one.gid.clone());
         messages.push(draft.solved_by(
             format!(
-                "in database {}, by {}; {blocked} sessions wait for it, it holds back VACUUM by {} transactions, seen on {} checks",
-                one.database, one.owner, one.xid_age, one.seen_checks
+                "in database {}, by {}; {} behind it; it holds back VACUUM by {} transactions, seen on {} checks",
+                one.database,
+                one.owner,
+                plural(blocked, "session"),
+                one.xid_age,
+                one.seen_checks
             ),
             "Ask its coordinator; if that is gone for good, commit or roll it back in the Prepared pane.",
             Remedy::ShowPrepared { target: one.target() },
@@ -199,7 +205,8 @@ pub(super) fn log(context: &Context<'_>, messages: &mut Vec<Message>) {
         Some(LogSource::Server { path, .. }) => path.clone(),
         _ => String::new(),
     };
-    let text = format!("the server log has {total} new errors");
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    let text = format!("the server log has {}", plural(total, "new error"));
     messages.push(Draft::new(MessageCode::LogErrors, severity, text).solved_by(
         format!(
             "{} ERROR, {} FATAL, {} PANIC within ten minutes in {place}",

@@ -13,6 +13,8 @@ use crate::api::{
 use crate::instance::binaries::BinaryFinder;
 use crate::instance::classify::classify;
 use crate::instance::facts;
+use crate::instance::lifecycle::Site;
+use crate::instance::lifecycle::start::StartPlan;
 use crate::instance::target::LocalTarget;
 use crate::sys::credentials::Credentials;
 use crate::sys::deadline::Guard;
@@ -112,8 +114,18 @@ impl LocalWatch {
             self.found = Some((major, directory.clone()));
         }
         self.tend_conf(&status).await;
+        status.start_command = self.start_command(&status);
         status.port = status.port.or(self.conf.port);
         status
+    }
+
+    /// As the plan has it that a start would carry out.
+    fn start_command(&self, status: &InstanceStatus) -> Option<String> {
+        if !matches!(status.state, InstanceState::Stopped | InstanceState::Crashed) {
+            return None;
+        }
+        let site = Site::new(self.target.clone(), None, self.run_as.as_deref()).ok()?;
+        StartPlan::new(&site, status).ok().map(|plan| plan.command_line())
     }
 
     async fn tend_conf(&mut self, status: &InstanceStatus) {

@@ -87,12 +87,12 @@ impl Monitor {
                 return fatal(error, link);
             }
         };
-        if let Some(server) = self.snapshot.server.get() {
-            if server.connections.used != clients {
-                let mut server = server.clone();
-                server.connections.used = clients;
-                self.snapshot.server.value = Some(Arc::new(server));
-            }
+        if let Some(server) = self.snapshot.server.get()
+            && server.connections.used != clients
+        {
+            let mut server = server.clone();
+            server.connections.used = clients;
+            self.snapshot.server.value = Some(Arc::new(server));
         }
         let samples = &mut self.probes.samples;
         // A new connection begins its count of probes anew, a restart all counters.

@@ -201,8 +201,20 @@ pub fn holders(rows: &[Row]) -> Result<Vec<Holder>> {
             age_seconds: column(row, "age_seconds")?,
         });
     }
-    holders.sort_by_key(|holder| std::cmp::Reverse(holder.xmin_age));
+    sort_holders(&mut holders);
     Ok(holders)
+}
+
+/// The oldest xmin first. A snapshot taken while an old transaction ran is as old as that
+/// transaction: of equals, what cannot be a victim of others comes first.
+fn sort_holders(holders: &mut [Holder]) {
+    let is_session = |holder: &Holder| holder.kind == HolderKind::Session;
+    holders.sort_by(|one, other| {
+        let by_xmin = other.xmin_age.cmp(&one.xmin_age);
+        let by_kind = is_session(one).cmp(&is_session(other));
+        let age = |holder: &Holder| holder.age_seconds.unwrap_or(0.0);
+        by_xmin.then(by_kind).then(age(other).total_cmp(&age(one)))
+    });
 }
 
 /// Decodes the row of the query `ready_segments`; `None` when nothing waits.

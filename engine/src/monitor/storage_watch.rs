@@ -161,16 +161,16 @@ impl StorageWatch {
             wanted.percent_max,
             known.forecast.clone(),
         );
-        if let (MountState::Mounted, Some(usage)) = (&judged.mount, &judged.usage) {
-            if known.mount_point.as_ref() != Some(&usage.mount_point) {
-                known.mount_point = Some(usage.mount_point.clone());
-                let record = MountRecord {
-                    mount_point: usage.mount_point.to_string_lossy().into_owned(),
-                    device: usage.device.clone(),
-                    fs_type: usage.fs_type.clone(),
-                };
-                memory.remember_mount(&key, record).await;
-            }
+        if let (MountState::Mounted, Some(usage)) = (&judged.mount, &judged.usage)
+            && known.mount_point.as_ref() != Some(&usage.mount_point)
+        {
+            known.mount_point = Some(usage.mount_point.clone());
+            let record = MountRecord {
+                mount_point: usage.mount_point.to_string_lossy().into_owned(),
+                device: usage.device.clone(),
+                fs_type: usage.fs_type.clone(),
+            };
+            memory.remember_mount(&key, record).await;
         }
         judged
     }

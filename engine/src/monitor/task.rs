@@ -228,15 +228,16 @@ impl Monitor {
             }
             None => self.remote_status(),
         };
-        if status.state == InstanceState::Started && self.link.is_none() {
-            if let Some(error) = &self.connect_error {
-                // The server is up and does not let anybody in: a backend crash is being repaired.
-                if error.code == ErrorCode::ServerNotReady {
-                    status.state = InstanceState::InRecovery;
-                    status.detail = error.fact.clone();
-                } else {
-                    status.connect_error = Some(error.clone());
-                }
+        if status.state == InstanceState::Started
+            && self.link.is_none()
+            && let Some(error) = &self.connect_error
+        {
+            // The server is up and does not let anybody in: a backend crash is being repaired.
+            if error.code == ErrorCode::ServerNotReady {
+                status.state = InstanceState::InRecovery;
+                status.detail = error.fact.clone();
+            } else {
+                status.connect_error = Some(error.clone());
             }
         }
         let was = self.snapshot.status.state;

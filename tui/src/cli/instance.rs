@@ -139,9 +139,8 @@ async fn operate(
     let deadline = limit.map(|limit| tokio::time::Instant::now() + limit);
     let outcome = loop {
         tokio::select! {
-            event = engine.event() => if let Event::JobEnded { job: ended, outcome } = event? {
-                if ended == job { break outcome; }
-            },
+            event = engine.event() => if let Event::JobEnded { job: ended, outcome } = event?
+                && ended == job { break outcome; },
             () = tokio::time::sleep(Duration::from_millis(200)) => show(engine, &job),
             () = until(deadline) => {
                 output::progress_end();

@@ -36,10 +36,10 @@ pub async fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8> {
     let skip = wanted.len().saturating_sub(args.lines);
     wanted.iter().skip(skip).for_each(|entry| print(entry, args.json));
     let mut seen = entries.last().map_or(0, |entry| entry.sequence);
-    while args.follow {
-        if engine.fleet_mut().changed().await.is_err() {
-            break;
-        }
+    if !args.follow {
+        return Ok(0);
+    }
+    while engine.fleet_mut().changed().await.is_ok() {
         let fleet = engine.fleet_mut().borrow_and_update().clone();
         let tail = fleet.get(&id).and_then(|snapshot| snapshot.log.value.clone());
         for entry in tail.iter().flat_map(|tail| &tail.entries) {

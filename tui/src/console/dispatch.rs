@@ -2,7 +2,7 @@
 
 use pgdeck_engine::api::{
     BackendTarget, Command, JobId, PreparedOutcome, PreparedTarget, Remedy, Severity, SignalKind,
-    Snapshot, StopMode,
+    Snapshot, StopMode, resolve_sql, signal_sql, stop_command_line,
 };
 
 use super::actions::Action;
@@ -92,7 +92,7 @@ fn act(state: &mut State, command: CommandId) -> Vec<Cmd> {
         CommandId::RollbackPrepared => confirm_resolve(state, PreparedOutcome::Rollback),
         _ => {
             state.run_in_pane(command);
-            return Vec::new();
+            Vec::new()
         }
     }
 }
@@ -287,7 +287,8 @@ fn confirm_instance(
                 "State",
                 format!("{}: {}", snapshot.status.state.word(), snapshot.status.detail),
             ));
-            facts.push(("Command", "pg_ctl start, as the owner of the data directory".to_owned()));
+            let command = snapshot.status.start_command.clone();
+            facts.push(("Command", command.unwrap_or_else(|| "not possible now".to_owned())));
         }
         _ => {
             facts.push(("Command", "SELECT pg_reload_conf()".to_owned()));
@@ -319,8 +320,7 @@ pub fn confirm_stop(state: &mut State, mode: StopMode, purpose: &stop::Purpose) 
         stop::Purpose::Restart => Action::Restart { instance, mode },
     };
     let mut facts = place_facts(&snapshot);
-    facts.push(("Mode", mode.word().to_owned()));
-    facts.push(("Effect", mode.consequence().to_owned()));
+    facts.extend(mode_facts(&snapshot, mode));
     push_danger(state, confirm_mode(&snapshot, action, facts, mode))
 }
 
@@ -328,10 +328,18 @@ pub fn confirm_stop(state: &mut State, mode: StopMode, purpose: &stop::Purpose) 
 pub fn confirm_escalation(state: &mut State, job: JobId, mode: StopMode) -> Vec<Cmd> {
     let Some(snapshot) = state.fleet.get(&job.instance).cloned() else { return Vec::new() };
     let mut facts = place_facts(&snapshot);
-    facts.push(("Mode", mode.word().to_owned()));
-    facts.push(("Effect", mode.consequence().to_owned()));
+    facts.extend(mode_facts(&snapshot, mode));
     let dialog = confirm_mode(&snapshot, Action::Escalate { job, mode }, facts, mode);
     push_danger(state, dialog)
+}
+
+fn mode_facts(snapshot: &Snapshot, mode: StopMode) -> Vec<(&'static str, String)> {
+    let command = snapshot.status.pid.map(|pid| stop_command_line(pid, mode)).unwrap_or_default();
+    vec![
+        ("Mode", mode.word().to_owned()),
+        ("Command", command),
+        ("Effect", mode.consequence().to_owned()),
+    ]
 }
 
 /// Kill is grade 3: the instance's name has to be typed.
@@ -370,15 +378,16 @@ fn confirm_signal(state: &mut State, kind: SignalKind) -> Vec<Cmd> {
     let Some(snapshot) = state.newest().cloned() else { return Vec::new() };
     let mut facts = place_facts(&snapshot);
     facts.push(("Sessions", sessions_text(&snapshot, &targets)));
-    let (function, effect) = match kind {
-        SignalKind::Cancel => {
-            ("pg_cancel_backend", "The running query ends with an error; the session stays.")
-        }
-        SignalKind::Terminate => {
-            ("pg_terminate_backend", "The session ends; its open transaction is rolled back.")
-        }
+    let effect = match kind {
+        SignalKind::Cancel => "The running query ends with an error; the session stays.",
+        SignalKind::Terminate => "The session ends; its open transaction is rolled back.",
     };
-    facts.push(("Command", format!("SELECT {function}(PID)")));
+    let shown = targets.iter().take(TARGETS_SHOWN_MAX);
+    let mut commands: Vec<String> = shown.map(|target| signal_sql(kind, target)).collect();
+    if targets.len() > TARGETS_SHOWN_MAX {
+        commands.push("...".to_owned());
+    }
+    facts.push(("Command", commands.join("; ")));
     facts.push(("Effect", effect.to_owned()));
     let instance = snapshot.identity.id.clone();
     let action = Action::Signal { instance, kind, targets };
@@ -413,7 +422,8 @@ fn confirm_resolve(state: &mut State, outcome: PreparedOutcome) -> Vec<Cmd> {
     let Some(snapshot) = state.newest().cloned() else { return Vec::new() };
     let mut facts = place_facts(&snapshot);
     facts.extend(prepared_facts(&snapshot, &target));
-    facts.push(("Command", format!("{} '{}'", outcome.verb(), target.gid.replace('\'', "''"))));
+    let command = resolve_sql(outcome, &target.gid).unwrap_or_else(|error| error.fact);
+    facts.push(("Command", command));
     let effect = match outcome {
         PreparedOutcome::Commit => "Its changes become permanent. This cannot be taken back.",
         PreparedOutcome::Rollback => "Its changes are lost. This cannot be taken back.",
@@ -437,10 +447,10 @@ fn prepared_facts(snapshot: &Snapshot, target: &PreparedTarget) -> Vec<(&'static
         facts.push((
             "Prepared",
             format!(
-                "by {}, {} ago, blocks {} sessions",
+                "by {}, {} ago, {} behind it",
                 one.owner,
                 super::widgets::age(Some(one.age_seconds)),
-                one.blocked.len()
+                crate::text::plural(one.blocked.len(), "session")
             ),
         ));
     }

@@ -394,7 +394,7 @@ mod tests {
         for _ in 0..9 {
             list.run(CommandId::ColumnsRight, 5);
         }
-        assert_eq!(list.columns_skipped(), 3);
+        assert_eq!(list.window().columns_skipped, 3);
         assert!(!list.run(CommandId::Quit, 5));
     }
 }

@@ -29,11 +29,10 @@ pub fn carry_out(state: &mut State, dialog: Dialog, outcome: Outcome) -> Vec<Cmd
             // A command of another pane takes one there.
             if let (commands::Scope::Panes(panes), false) =
                 (spec.scope, spec.applies_to(state.pane))
+                && let Some(pane) = panes.first()
             {
-                if let Some(pane) = panes.first() {
-                    state.pane = *pane;
-                    state.settle();
-                }
+                state.pane = *pane;
+                state.settle();
             }
             dispatch::checked(state, command)
         }

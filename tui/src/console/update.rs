@@ -16,6 +16,7 @@ use super::needs;
 use super::outcome;
 use super::panes::Context;
 use super::state::{Cmd, Msg, Pending, State};
+use crate::text::plural;
 
 /// Takes a message; what is to be done about it.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Cmd> {
@@ -212,7 +213,7 @@ fn signalled(kind: SignalKind, results: &[SignalResult]) -> (Severity, String) {
     let sent = results.iter().filter(|result| result.outcome.is_ok()).count();
     let first = results.iter().find_map(|result| result.outcome.as_ref().err());
     match first {
-        None => (Severity::Info, format!("{}: sent to {sent} sessions", kind.word())),
+        None => (Severity::Info, format!("{}: sent to {}", kind.word(), plural(sent, "session"))),
         Some(error) => (
             Severity::Warning,
             format!(

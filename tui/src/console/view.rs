@@ -4,7 +4,7 @@ use pgdeck_engine::api::{Severity, Snapshot};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::commands::{self, Scope};
+use super::commands::{self, CommandId, CommandSpec, Scope};
 use super::dialogs::{Context as DialogContext, Dialog};
 use super::layout;
 use super::look::{Look, severity_role, state_role};
@@ -16,6 +16,9 @@ use super::widgets::window::Line;
 use super::widgets::{fill, put, put_spans};
 use crate::text;
 use crate::theme::Role;
+
+/// Screens as wide as this have room between the tabs.
+const WIDE_TABS_FROM: u16 = 110;
 
 /// Draws the screen; where the cursor belongs (on the selected row, for screen readers).
 pub fn view(state: &State, look: &Look, area: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -113,6 +116,7 @@ fn right_spans(state: &State, look: &Look) -> Line {
 }
 
 fn tabs(state: &State, look: &Look, line: Rect, buf: &mut Buffer) {
+    let gap = if line.width >= WIDE_TABS_FROM { "   " } else { " " };
     let mut spans: Line = vec![(" ".to_owned(), look.style(Role::Text))];
     for pane in PaneId::ALL {
         let title = format!("{} {}", pane.digit(), pane.title());
@@ -120,9 +124,9 @@ fn tabs(state: &State, look: &Look, line: Rect, buf: &mut Buffer) {
         let style = look.style(if is_here { Role::Selection } else { Role::Dim });
         spans.push((title, style));
         if let Some((text, role)) = badge(state, pane) {
-            spans.push((format!(" {text}"), look.style(role)));
+            spans.push((format!(":{text}"), look.style(role)));
         }
-        spans.push(("  ".to_owned(), look.style(Role::Text)));
+        spans.push((gap.to_owned(), look.style(Role::Text)));
     }
     put_spans(buf, line, &spans);
 }
@@ -182,24 +186,41 @@ fn notice(state: &State, look: &Look, line: Rect, buf: &mut Buffer) {
     );
 }
 
-/// Keys of the pane, then general ones; those that cannot be used now are dim.
+/// Keys of the pane, then general ones; those that cannot be used now are dim. The way to the
+/// help and out always stands at the right.
 fn hints(state: &State, look: &Look, line: Rect, buf: &mut Buffer) {
-    let in_bar =
-        |spec: &&commands::CommandSpec| !spec.hint.is_empty() && spec.applies_to(state.pane);
+    let always = [CommandId::Palette, CommandId::Help, CommandId::Quit];
+    let right: Line = always.iter().flat_map(|id| hint(commands::spec(*id), state, look)).collect();
+    let width: usize = right.iter().map(|(text, _)| text::width(text)).sum();
+    let width = u16::try_from(width).unwrap_or(line.width).min(line.width);
+    let in_bar = |spec: &&CommandSpec| {
+        !spec.hint.is_empty() && spec.applies_to(state.pane) && !always.contains(&spec.id)
+    };
     let own = commands::TABLE.iter().filter(|spec| matches!(spec.scope, Scope::Panes(_)));
     let general = commands::TABLE.iter().filter(|spec| !matches!(spec.scope, Scope::Panes(_)));
     let mut spans: Line = vec![(" ".to_owned(), look.style(Role::Text))];
+    let mut room = usize::from(line.width - width).saturating_sub(1);
     for spec in own.chain(general).filter(in_bar) {
-        let Some(key) = spec.keys.first() else { continue };
-        let is_usable = needs::reason(spec, state).is_none();
-        let (key_role, text_role) = match is_usable {
-            true => (Role::Key, Role::Text),
-            false => (Role::Dim, Role::Dim),
-        };
-        // A disabled key is told from an enabled one without colours, too.
-        let key = if is_usable { key.to_string() } else { format!("({key})") };
-        spans.push((key, look.style(key_role)));
-        spans.push((format!(" {}  ", spec.hint), look.style(text_role)));
+        let pieces = hint(spec, state, look);
+        let wanted: usize = pieces.iter().map(|(text, _)| text::width(text)).sum();
+        // A hint is shown whole or not at all.
+        if wanted > room {
+            break;
+        }
+        room -= wanted;
+        spans.extend(pieces);
     }
     put_spans(buf, line, &spans);
+    put_spans(buf, Rect::new(line.right() - width, line.y, width, 1), &right);
+}
+
+/// A key and its word. A disabled key is told from an enabled one without colours, too.
+fn hint(spec: &CommandSpec, state: &State, look: &Look) -> Line {
+    let Some(key) = spec.keys.first() else { return Vec::new() };
+    let is_usable = needs::reason(spec, state).is_none();
+    let (key, key_role, text_role) = match is_usable {
+        true => (key.to_string(), Role::Key, Role::Text),
+        false => (format!("({key})"), Role::Dim, Role::Dim),
+    };
+    vec![(key, look.style(key_role)), (format!(" {}  ", spec.hint), look.style(text_role))]
 }

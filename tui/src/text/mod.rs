@@ -12,6 +12,6 @@ mod wrap;
 
 pub use clean::{clean, clean_block, clean_start};
 pub use fit::{Align, align, fit, width};
-pub use units::{age, byte_rate, bytes, rate};
+pub use units::{age, byte_rate, bytes, plural, rate};
 pub use unseen::{is_control, is_invisible};
 pub use wrap::{Wrapped, wrap};

@@ -4,6 +4,12 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
+/// A count with its noun: `1 error`, `2 errors`.
+#[must_use]
+pub fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// An age in at most five columns: `97s`, `4m37`, `37m`, `13h05`, `3d04h`, `25d`, `123d`; from
 /// 10,000 days on in years.
 #[must_use]

@@ -75,11 +75,11 @@ enum Request {
         update: JobUpdate,
         reply: Reply<JobRequests>,
     },
-    RequestCancel {
+    AskCancel {
         number: i64,
         reply: Reply<bool>,
     },
-    RequestMode {
+    AskMode {
         number: i64,
         mode: StopMode,
         reply: Reply<bool>,
@@ -226,7 +226,7 @@ impl JournalHandle {
     /// # Errors
     /// As [`Journal::request_cancel`].
     pub async fn request_cancel(&self, number: i64) -> Result<bool> {
-        self.ask(|reply| Request::RequestCancel { number, reply }).await
+        self.ask(|reply| Request::AskCancel { number, reply }).await
     }
 
     /// Asks a stop to be harsher; false when it does not run.
@@ -234,7 +234,7 @@ impl JournalHandle {
     /// # Errors
     /// As [`Journal::request_mode`].
     pub async fn request_mode(&self, number: i64, mode: StopMode) -> Result<bool> {
-        self.ask(|reply| Request::RequestMode { number, mode, reply }).await
+        self.ask(|reply| Request::AskMode { number, mode, reply }).await
     }
 
     /// The newest jobs.
@@ -317,10 +317,10 @@ fn serve(journal: &mut Journal, request: Request) {
         Request::UpdateJob { update, reply } => {
             let _ = reply.send(journal.update_job(&update));
         }
-        Request::RequestCancel { number, reply } => {
+        Request::AskCancel { number, reply } => {
             let _ = reply.send(journal.request_cancel(number));
         }
-        Request::RequestMode { number, mode, reply } => {
+        Request::AskMode { number, mode, reply } => {
             let _ = reply.send(journal.request_mode(number, mode));
         }
         Request::Jobs { instance, limit, reply } => {

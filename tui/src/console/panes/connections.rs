@@ -12,6 +12,7 @@ use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState, RowFilter};
 use crate::console::widgets::age;
 use crate::console::widgets::table::{Column, Row};
+use crate::text::plural;
 use crate::theme::Role;
 
 const NARROW: [Column; 11] = [
@@ -128,8 +129,8 @@ impl Connections {
             over => format!(" ({over} over {} min)", self.idle_minutes),
         };
         format!(
-            "{} clients: {} active, {} idle, {} idle in transaction{rule}, {} blocked",
-            count(|_| true),
+            "{}: {} active, {} idle, {} idle in transaction{rule}, {} blocked",
+            plural(count(|_| true), "client"),
             count(|session| session.state == SessionState::Active),
             count(|session| session.state == SessionState::Idle),
             count(|session| session.state.is_idle_in_transaction()),
@@ -165,6 +166,15 @@ pub fn short_state(state: SessionState) -> &'static str {
     }
 }
 
+/// A wait in few columns: the type says little, but for locks.
+fn short_wait(session: &Session) -> String {
+    match (session.wait_event_type.as_deref(), &session.wait_event) {
+        (Some("Lock"), Some(event)) => format!("Lock:{event}"),
+        (_, Some(event)) => event.clone(),
+        (_, None) => String::new(),
+    }
+}
+
 fn cells(session: &Session) -> Vec<String> {
     let user = match (&session.user, session.is_client()) {
         (Some(user), true) => user.as_str(),
@@ -176,7 +186,7 @@ fn cells(session: &Session) -> Vec<String> {
         session.database.clone().unwrap_or_default(),
         user.to_owned(),
         short_state(session.state).to_owned(),
-        session.wait(),
+        short_wait(session),
         age(session.xact_age_seconds),
         age(session.query_age_seconds),
         blockers(session),

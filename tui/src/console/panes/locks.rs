@@ -12,22 +12,24 @@ use crate::console::widgets::age;
 use crate::console::widgets::table::{Column, Row};
 use crate::theme::Role;
 
-const COLUMNS: [Column; 7] = [
-    Column::text("session", 30),
+const COLUMNS: [Column; 8] = [
+    Column::text("session", 29),
+    Column::number("xact", 5),
     Column::number("waits", 5),
-    Column::text("for lock", 16),
-    Column::text("on", 20),
     Column::number("blocks", 6),
+    Column::text("for lock", 13),
+    Column::text("on", 18),
     Column::text("state", 8),
     Column::text("query text", 30),
 ];
 
-const WIDE: [Column; 7] = [
+const WIDE: [Column; 8] = [
     Column::text("session", 48),
+    Column::number("xact", 5),
     Column::number("waits", 5),
-    Column::text("for lock", 24),
-    Column::text("on", 36),
     Column::number("blocks", 6),
+    Column::text("for lock", 20),
+    Column::text("on", 34),
     Column::text("state", 8),
     Column::text("query text", 30),
 ];
@@ -104,22 +106,27 @@ fn cells(node: &LockNode, look: &Look) -> Vec<String> {
     };
     vec![
         tree_text(node, look),
+        transaction_age(&node.party),
         age(wait.and_then(|wait| wait.seconds)),
+        if node.blocks > 0 { node.blocks.to_string() } else { String::new() },
         wait.map_or_else(String::new, |wait| wait.mode.trim_end_matches("Lock").to_owned()),
         wait.map_or_else(String::new, |wait| wait.object.clone()),
-        if node.blocks > 0 { node.blocks.to_string() } else { String::new() },
         state.to_owned(),
         query,
     ]
 }
 
-fn facts(node: &LockNode) -> String {
-    let name = party_name(&node.party);
-    let transaction = match &node.party {
+fn transaction_age(party: &LockParty) -> String {
+    match party {
         LockParty::Session(session) => age(session.xact_age_seconds),
         LockParty::Prepared { age_seconds, .. } => age(Some(*age_seconds)),
         LockParty::Gone { .. } => String::new(),
-    };
+    }
+}
+
+fn facts(node: &LockNode) -> String {
+    let name = party_name(&node.party);
+    let transaction = transaction_age(&node.party);
     let wait = node.waits_for.as_ref().map_or_else(
         || "waits for nobody".to_owned(),
         |wait| format!("waits for {} on {}", wait.mode, wait.object),

@@ -9,6 +9,7 @@ use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
 use crate::console::look::severity_role;
 use crate::console::widgets::table::{Column, Row};
+use crate::text::plural;
 
 /// Columns of a list of messages.
 pub const COLUMNS: [Column; 3] =
@@ -105,7 +106,7 @@ impl Pane for Messages {
         let window = self.list.window();
         let shown = self.shown.iter().skip(window.offset).take(window.height);
         let view = ListView {
-            caption: format!("{all} messages; o goes where the selected one is solved"),
+            caption: format!("{}; o goes where the selected one is solved", plural(all, "message")),
             nothing: "Nothing wants attention.",
             narrow: &COLUMNS,
             wide: &COLUMNS,

@@ -12,9 +12,9 @@ use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
 use crate::console::look::{Look, severity_role, state_role};
 use crate::console::widgets::table::{self, Row, View};
-use crate::console::widgets::window::Line;
+use crate::console::widgets::window::{Line, wrap_pieces};
 use crate::console::widgets::{line_of, put, put_spans, whole};
-use crate::text;
+use crate::text::{self, plural};
 use crate::theme::Role;
 
 /// Lines the messages get at least, heading included.
@@ -38,16 +38,18 @@ impl Overview {
 /// Builds lines of a label and pieces of text.
 struct Lines<'a> {
     look: &'a Look,
+    width: usize,
     lines: Vec<Line>,
 }
 
 impl Lines<'_> {
     fn add(&mut self, label: &str, pieces: &[(String, Role)]) {
-        let mut line = vec![(format!("{label:<LABEL$}"), self.look.style(Role::Dim))];
-        for (text, role) in pieces {
-            line.push((text::clean(text).into_owned(), self.look.style(*role)));
-        }
-        self.lines.push(line);
+        let styled = |(text, role): &(String, Role)| {
+            (text::clean(text).into_owned(), self.look.style(*role))
+        };
+        let pieces: Vec<_> = pieces.iter().map(styled).collect();
+        let label = (format!("{label:<LABEL$}"), self.look.style(Role::Dim));
+        self.lines.extend(wrap_pieces(label, &pieces, self.width));
     }
 
     fn text(&mut self, label: &str, text: String) {
@@ -60,8 +62,11 @@ fn health(lines: &mut Lines<'_>, snapshot: &Snapshot) {
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let (text, role) = match (errors, warnings) {
         (0, 0) => ("healthy".to_owned(), Role::Ok),
-        (0, warnings) => (format!("{warnings} warnings"), Role::Warn),
-        (errors, warnings) => (format!("{errors} errors, {warnings} warnings"), Role::Error),
+        (0, warnings) => (plural(warnings, "warning"), Role::Warn),
+        (errors, 0) => (plural(errors, "error"), Role::Error),
+        (errors, warnings) => {
+            (format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")), Role::Error)
+        }
     };
     let state = snapshot.status.state;
     lines.add(
@@ -100,8 +105,12 @@ fn safety(lines: &mut Lines<'_>, snapshot: &Snapshot) {
     let bad = destinations.clone().filter(|one| one.health == DestinationHealth::Error).count();
     match (bad, destinations.count()) {
         (0, 0) => {}
-        (0, count) => pieces.push((format!(", {count} destinations in order"), Role::Ok)),
-        (bad, _) => pieces.push((format!(", {bad} destinations in error"), Role::Error)),
+        (0, count) => {
+            pieces.push((format!(", {} in order", plural(count, "destination")), Role::Ok))
+        }
+        (bad, _) => {
+            pieces.push((format!(", {} in error", plural(bad, "destination")), Role::Error))
+        }
     }
     lines.add("Data", &pieces);
 }
@@ -273,7 +282,7 @@ fn down(lines: &mut Lines<'_>, snapshot: &Snapshot) {
         );
         let checkpoint = control.checkpoint.map_or_else(|| "?".to_owned(), |lsn| lsn.to_string());
         let timeline = control.timeline.map_or_else(|| "?".to_owned(), |id| id.decimal());
-        lines.text("Checkpoint", format!(" {checkpoint}, timeline {timeline}"));
+        lines.text("Redo from", format!("{checkpoint}, timeline {timeline}"));
     }
     let version = status.major.map_or_else(|| "?".to_owned(), |major| major.to_string());
     let programs = status
@@ -286,8 +295,8 @@ fn down(lines: &mut Lines<'_>, snapshot: &Snapshot) {
     }
 }
 
-fn lines(look: &Look, context: &Context<'_>, snapshot: &Snapshot) -> Vec<Line> {
-    let mut lines = Lines { look, lines: Vec::new() };
+fn lines(look: &Look, width: usize, context: &Context<'_>, snapshot: &Snapshot) -> Vec<Line> {
+    let mut lines = Lines { look, width, lines: Vec::new() };
     health(&mut lines, snapshot);
     safety(&mut lines, snapshot);
     next(&mut lines, snapshot);
@@ -350,7 +359,8 @@ impl Pane for Overview {
             put(buf, line_of(area, 1), " Looking for instances ...", look.style(Role::Dim));
             return None;
         };
-        let mut lines = lines(look, context, snapshot);
+        let width = usize::from(area.width).saturating_sub(2);
+        let mut lines = lines(look, width, context, snapshot);
         lines.truncate(usize::from(area.height).saturating_sub(MESSAGES_LINES_MIN));
         for (number, line) in lines.iter().enumerate() {
             let place = line_of(area, number);

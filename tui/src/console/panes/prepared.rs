@@ -11,6 +11,7 @@ use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
 use crate::console::widgets::age;
 use crate::console::widgets::table::{Column, Row};
+use crate::text::plural;
 use crate::theme::Role;
 
 const COLUMNS: [Column; 10] = [
@@ -201,8 +202,9 @@ impl Pane for Prepared {
         let shown = self.shown.iter().skip(window.offset).take(window.height);
         let view = ListView {
             caption: format!(
-                "{} prepared transactions, {blocked} sessions wait for them",
-                all.len()
+                "{}, {} behind them",
+                plural(all.len(), "prepared transaction"),
+                plural(blocked, "session")
             ),
             nothing: "No transaction is prepared.",
             narrow: &COLUMNS,

@@ -5,7 +5,7 @@ use pgdeck_engine::api::{
 };
 use ratatui::layout::{Position, Rect};
 
-use super::{Canvas, Context, Pane, nothing, preview, stale_text};
+use super::{Canvas, Context, Pane, WIDE_FROM, nothing, preview, stale_text};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
@@ -15,14 +15,23 @@ use crate::console::widgets::{line_of, put};
 use crate::text;
 use crate::theme::Role;
 
-const DESTINATIONS: [Column; 8] = [
-    Column::text("destination", 12),
+const DESTINATIONS: [Column; 7] = [
+    Column::text("destination", 11),
+    Column::text("state", 7),
+    Column::text("used", 10),
+    Column::number("free", 7),
+    Column::number("own", 7),
+    Column::text("full", 9),
+    Column::text("path", 20),
+];
+
+const DESTINATIONS_WIDE: [Column; 7] = [
+    Column::text("destination", 20),
     Column::text("state", 8),
-    Column::text("used", 15),
+    Column::text("used", 26),
     Column::number("free", 8),
-    Column::number("of", 8),
     Column::number("own", 8),
-    Column::text("full", 10),
+    Column::text("full", 12),
     Column::text("path", 20),
 ];
 
@@ -36,8 +45,8 @@ const DATABASES: [Column; 7] = [
     Column::number("temp", 9),
 ];
 
-/// Columns of a usage bar.
-const BAR: u16 = 10;
+/// Columns a usage bar leaves for its figure.
+const PERCENT: u16 = 5;
 
 /// Names a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,11 +76,17 @@ fn forecast_text(forecast: &Forecast, now: chrono::DateTime<chrono::Utc>) -> Str
     }
 }
 
-fn destination_cells(one: &Destination, context: &Context<'_>, look: &Look) -> Vec<String> {
+fn destination_cells(
+    one: &Destination,
+    context: &Context<'_>,
+    look: &Look,
+    columns: &[Column],
+) -> Vec<String> {
+    let bar = columns[2].width.saturating_sub(PERCENT);
     let usage = one.usage.as_ref();
     let used = usage.map(|usage| {
         let percent = usage.used_percent();
-        let (full, empty) = look.symbols.bar(BAR, u64::from(percent), 100);
+        let (full, empty) = look.symbols.bar(bar, u64::from(percent), 100);
         format!("{full}{empty} {percent}%")
     });
     let bytes = |bytes: Option<u64>| bytes.map(text::bytes).unwrap_or_default();
@@ -80,7 +95,6 @@ fn destination_cells(one: &Destination, context: &Context<'_>, look: &Look) -> V
         one.health.word().to_owned(),
         used.unwrap_or_default(),
         bytes(usage.map(|usage| usage.free_bytes)),
-        bytes(usage.map(|usage| usage.total_bytes)),
         bytes(one.own_bytes),
         forecast_text(&one.forecast, context.now),
         one.path.display().to_string(),
@@ -159,11 +173,13 @@ impl Storage {
             }
             return None;
         }
+        let columns: &[Column] =
+            if place.width >= WIDE_FROM { &DESTINATIONS_WIDE } else { &DESTINATIONS };
         let rows: Vec<Row> = self
             .destinations
             .iter()
             .map(|one| Row {
-                cells: destination_cells(one, context, canvas.look),
+                cells: destination_cells(one, context, canvas.look, columns),
                 role: match one.health {
                     DestinationHealth::Normal => Role::Text,
                     health => health_role(health),
@@ -173,7 +189,7 @@ impl Storage {
             .collect();
         let selected = self.list.selected_index().filter(|index| *index < rows.len());
         let view = View { skipped: self.list.window().columns_skipped, sort: None, selected };
-        table::draw(canvas.look, place, &DESTINATIONS, &rows, view, canvas.buf)
+        table::draw(canvas.look, place, columns, &rows, view, canvas.buf)
     }
 
     fn draw_databases(&self, canvas: &mut Canvas<'_>, place: Rect) -> Option<Position> {
@@ -259,6 +275,7 @@ impl Pane for Storage {
             ("device", usage.map(|usage| usage.device.clone()).unwrap_or_default()),
             ("used", bytes(usage.map(|usage| usage.used_bytes))),
             ("free", bytes(usage.map(|usage| usage.free_bytes))),
+            ("in all", bytes(usage.map(|usage| usage.total_bytes))),
             ("instance's own", bytes(one.own_bytes)),
             ("shares with", one.shares_device_with.join(", ")),
         ];
@@ -279,9 +296,9 @@ impl Pane for Storage {
             filter => format!("  filter: {}", text::clean(filter)),
         };
         let caption = format!(
-            "{} destinations, {} databases{filter}  {}",
-            self.destinations.len(),
-            self.databases.len(),
+            "{}, {}{filter}  {}",
+            text::plural(self.destinations.len(), "destination"),
+            text::plural(self.databases.len(), "database"),
             stale.unwrap_or_default()
         );
         put(canvas.buf, line_of(place, 0), caption.trim_end(), canvas.look.style(Role::Text));

@@ -1,4 +1,5 @@
-//! A list with columns: the first stays while the others scroll, the last takes what is left.
+//! A list with columns: the first stays while the others scroll, a last one of text takes what
+//! is left.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -135,7 +136,7 @@ fn layout(columns: &[Column], skipped: usize, width: u16) -> Vec<(usize, u16)> {
     for index in indexes {
         let is_last = index + 1 == columns.len();
         let wanted = columns[index].width;
-        if is_last && left > 0 {
+        if is_last && left > 0 && columns[index].align == Align::Left {
             shown.push((index, left.max(wanted.min(left))));
             break;
         }

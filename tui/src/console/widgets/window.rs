@@ -128,11 +128,69 @@ pub fn fact_lines(look: &Look, facts: &[(&'static str, String)], width: usize) -
     lines
 }
 
+/// Wraps pieces of text beside a label: continuation lines are indented by its width.
+#[must_use]
+pub fn wrap_pieces(label: (String, Style), pieces: &[(String, Style)], width: usize) -> Vec<Line> {
+    let indent = text::width(&label.0);
+    let whole: String = pieces.iter().map(|(piece, _)| piece.as_str()).collect();
+    let wrapped = text::wrap(&whole, width.saturating_sub(indent));
+    let mut lines = Vec::new();
+    let mut begin = 0;
+    for number in 0..wrapped.line_count().max(1) {
+        let shown = wrapped.line(&whole, number).unwrap_or_default();
+        // Lines come in order; what lies between two is the blank they were broken at.
+        begin = whole[begin..].find(shown).map_or(begin, |at| begin + at);
+        let first = match number {
+            0 => label.clone(),
+            _ => (" ".repeat(indent), label.1),
+        };
+        let mut line = vec![first];
+        line.extend(styled_part(pieces, begin, begin + shown.len()));
+        lines.push(line);
+        begin += shown.len();
+    }
+    lines
+}
+
+/// The part of the joined pieces from byte `begin` to byte `end`, with the styles of the pieces.
+fn styled_part(pieces: &[(String, Style)], begin: usize, end: usize) -> Line {
+    let mut at = 0;
+    let mut part = Vec::new();
+    for (piece, style) in pieces {
+        let from = begin.clamp(at, at + piece.len()) - at;
+        let to = end.clamp(at, at + piece.len()) - at;
+        if from < to {
+            part.push((piece[from..to].to_owned(), *style));
+        }
+        at += piece.len();
+    }
+    part
+}
+
 /// Adds a text, wrapped and indented.
 pub fn wrap_into(lines: &mut Vec<Line>, text: &str, indent: &str, width: usize, style: Style) {
     let wrapped = text::wrap(text, width.saturating_sub(indent.len()));
     for number in 0..wrapped.line_count() {
         let piece = wrapped.line(text, number).unwrap_or_default();
         lines.push(vec![(format!("{indent}{piece}"), style)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_keep_their_styles_when_wrapped() {
+        let (plain, bold) = (Style::new(), Style::new().bold());
+        let pieces = [("one two ".to_owned(), plain), ("three four".to_owned(), bold)];
+        let lines = wrap_pieces(("L ".to_owned(), plain), &pieces, 13);
+        let texts: Vec<String> = lines
+            .iter()
+            .map(|line| line.iter().map(|(text, _)| text.as_str()).collect::<String>())
+            .collect();
+        assert_eq!(texts, ["L one two", "  three four"]);
+        assert_eq!(lines[1].last().unwrap().1, bold);
+        assert_eq!(wrap_pieces(("L ".to_owned(), plain), &[], 13).len(), 1);
     }
 }
