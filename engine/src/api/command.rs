@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{BackendTarget, Error, InstanceId, JobId, OperationRecord, PreparedTarget};
+use super::{BackendTarget, Error, ErrorCode, InstanceId, JobId, OperationRecord, PreparedTarget};
+use crate::pg::query::quote;
 
 /// Names a request, so that its answer can be told from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +59,19 @@ impl StopMode {
         }
     }
 
+    /// The command that does it to the server process `pid`, as it is shown and logged.
+    #[must_use]
+    pub fn command_line(self, pid: i32) -> String {
+        let signal = match self {
+            Self::Smart => "TERM",
+            Self::Fast => "INT",
+            Self::Immediate => "QUIT",
+            Self::Kill => "KILL",
+        };
+        let whom = if self == Self::Kill { " and its children" } else { "" };
+        format!("kill -{signal} {pid}{whom} (as pg_ctl stop -m {})", self.word())
+    }
+
     /// What it does to clients and data, in one sentence.
     #[must_use]
     pub fn consequence(self) -> &'static str {
@@ -97,6 +111,18 @@ impl PreparedOutcome {
             Self::Rollback => "ROLLBACK PREPARED",
         }
     }
+
+    /// The SQL as it is shown, run and logged.
+    ///
+    /// # Errors
+    /// `UsageInvalid` for a gid that cannot be written as a literal (it holds a NUL).
+    pub fn sql(self, gid: &str) -> Result<String, Error> {
+        let literal = quote::literal(gid).map_err(|error| {
+            Error::new(ErrorCode::UsageInvalid, "the gid cannot be written as a literal")
+                .detail(error.to_string())
+        })?;
+        Ok(format!("{} {literal}", self.verb()))
+    }
 }
 
 /// How to end what a backend does.
@@ -117,6 +143,16 @@ impl SignalKind {
             Self::Cancel => "cancel",
             Self::Terminate => "terminate",
         }
+    }
+
+    /// The SQL as it is shown and logged.
+    #[must_use]
+    pub fn sql(self, target: &BackendTarget) -> String {
+        let function = match self {
+            Self::Cancel => "pg_cancel_backend",
+            Self::Terminate => "pg_terminate_backend",
+        };
+        format!("SELECT {function}({})", target.pid)
     }
 }
 
@@ -301,4 +337,30 @@ pub enum Event {
         /// Its result: one line, or why it failed.
         outcome: Result<String, Error>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gids_are_quoted() {
+        let commit = |gid: &str| PreparedOutcome::Commit.sql(gid).unwrap();
+        assert_eq!(commit("plain"), "COMMIT PREPARED 'plain'");
+        assert_eq!(commit("it's"), "COMMIT PREPARED 'it''s'");
+        let error = PreparedOutcome::Rollback.sql("a\0b").unwrap_err();
+        assert_eq!(error.code, ErrorCode::UsageInvalid);
+    }
+
+    #[test]
+    fn modes_escalate_to_the_end() {
+        let mut mode = StopMode::Smart;
+        let mut words = vec![mode.word()];
+        while let Some(harsher) = mode.harsher() {
+            mode = harsher;
+            words.push(mode.word());
+        }
+        assert_eq!(words, ["smart", "fast", "immediate", "kill"]);
+        assert_eq!(StopMode::Fast.command_line(7), "kill -INT 7 (as pg_ctl stop -m fast)");
+    }
 }

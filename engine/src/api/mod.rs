@@ -25,9 +25,5 @@ pub use message::*;
 pub use snapshot::*;
 pub use storage::*;
 
-pub use crate::connections::actions::signal_sql;
-pub use crate::connections::resolve::sql_text as resolve_sql;
-pub use crate::demo::{Demo, load as demo_load};
-pub use crate::engine::Engine;
-pub use crate::instance::lifecycle::stop::command_line as stop_command_line;
+pub use crate::engine::{Demo, Engine, run_demo_load};
 pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};

@@ -8,16 +8,6 @@ use crate::pg::connect::Connected;
 use crate::pg::query::column;
 use crate::pg::query::sql::{self, Query};
 
-/// The SQL as the operations log shows it.
-#[must_use]
-pub fn signal_sql(kind: SignalKind, target: &BackendTarget) -> String {
-    let function = match kind {
-        SignalKind::Cancel => "pg_cancel_backend",
-        SignalKind::Terminate => "pg_terminate_backend",
-    };
-    format!("SELECT {function}({})", target.pid)
-}
-
 /// Sends a signal to a backend, if it is still the one that was meant: pid and start time are
 /// compared in the same statement that sends it.
 ///

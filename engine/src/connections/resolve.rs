@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use crate::api::{Error, ErrorCode, PreparedOutcome, PreparedTarget, Result};
 use crate::instance::access::Access;
 use crate::pg::connect::Connected;
-use crate::pg::query::{column, optional_text, quote, sql, text};
+use crate::pg::query::{column, optional_text, sql, text};
 
 /// A commit may wait for synchronous standbys; after this the truth is looked up instead.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(30);
@@ -27,18 +27,6 @@ enum Fate {
     Forgotten,
 }
 
-/// The SQL as it is run and logged.
-///
-/// # Errors
-/// `UsageInvalid` for a gid that cannot be written as a literal (it holds a NUL).
-pub fn sql_text(outcome: PreparedOutcome, gid: &str) -> Result<String> {
-    let literal = quote::literal(gid).map_err(|error| {
-        Error::new(ErrorCode::UsageInvalid, "the gid cannot be written as a literal")
-            .detail(error.to_string())
-    })?;
-    Ok(format!("{} {literal}", outcome.verb()))
-}
-
 /// Resolves a prepared transaction. The text says what was found out about it, not what was hoped.
 ///
 /// # Errors
@@ -53,7 +41,7 @@ pub async fn resolve(
 ) -> Result<String> {
     let connected = access.connect(Some(&target.database)).await?;
     let full_xid = check(&connected, target).await?;
-    let statement = sql_text(outcome, &target.gid)?;
+    let statement = outcome.sql(&target.gid)?;
     let run = connected.client.batch_execute(&statement);
     match tokio::time::timeout(STATEMENT_LIMIT, run).await {
         Ok(Ok(())) => {
@@ -247,14 +235,6 @@ mod tests {
         let before_the_wrap = u64::from(u32::MAX - 1);
         let full = full_transaction_id(u32::MAX - 1, &next);
         assert_eq!(full, (2_u64 << 32 | before_the_wrap).to_string());
-    }
-
-    #[test]
-    fn gids_are_quoted() {
-        let commit = |gid: &str| sql_text(PreparedOutcome::Commit, gid).unwrap();
-        assert_eq!(commit("plain"), "COMMIT PREPARED 'plain'");
-        assert_eq!(commit("it's"), "COMMIT PREPARED 'it''s'");
-        assert!(sql_text(PreparedOutcome::Rollback, "a\0b").is_err());
     }
 
     fn target() -> PreparedTarget {

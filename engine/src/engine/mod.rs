@@ -20,6 +20,9 @@ use crate::api::{
 use crate::instance::config_file::ConfigFile;
 use crate::monitor::publisher::Publisher;
 
+pub use crate::demo::Demo;
+pub use crate::demo::load::run as run_demo_load;
+
 /// Commands that may wait.
 const COMMANDS_MAX: usize = 64;
 /// Events that may wait for the front end.

@@ -94,7 +94,7 @@ pub(super) fn resolve(
     let (access, orders, identity) =
         (entry.access.clone(), entry.orders.clone(), entry.identity.clone());
     async move {
-        let command = resolve::sql_text(outcome, &target.gid)?;
+        let command = outcome.sql(&target.gid)?;
         let log = Log::of(&orders, &identity).await;
         let command = format!("{command} -- in database {}", target.database);
         let id = log.begin(&outcome.verb().to_lowercase(), &command).await;

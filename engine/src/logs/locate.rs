@@ -11,9 +11,10 @@
 //! Sources: "Where to Log" and `pg_current_logfile` in the manual, `syslogger.c`.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use crate::api::{Error, ErrorCode, LogFormat, LogSource, Result, ServerVersion};
+
+use crate::sys::clock::SystemTime;
 
 use super::wild;
 

@@ -1,3 +1,5 @@
+//! Where a log is found, from settings and what was seen.
+
 use std::time::Duration;
 
 use super::*;

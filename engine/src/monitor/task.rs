@@ -458,7 +458,7 @@ impl Monitor {
         let host = self.snapshot.identity.host.clone();
         let mut results = Vec::with_capacity(targets.len());
         for target in targets {
-            let command = actions::signal_sql(kind, target);
+            let command = kind.sql(target);
             let logged = match self.memory.handle() {
                 Some(journal) => {
                     let action = kind.word().to_owned();

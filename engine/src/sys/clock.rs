@@ -1,5 +1,7 @@
 //! The clock.
 
+pub use std::time::SystemTime;
+
 use chrono::{DateTime, Utc};
 
 /// The time now, by the machine's clock.

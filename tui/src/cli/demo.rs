@@ -1,6 +1,6 @@
 //! `pgdeck demo`.
 
-use pgdeck_engine::api::{Demo, Error, ErrorCode, Limits, Result, Scope, demo_load};
+use pgdeck_engine::api::{Demo, Error, ErrorCode, Limits, Result, Scope, run_demo_load};
 
 use super::args::{Cli, DemoArgs};
 use super::oneshot::engine_config;
@@ -78,6 +78,6 @@ pub fn load(directory: &std::path::Path) -> Result<u8> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Error::new(ErrorCode::DemoFailed, "no runtime").detail(error.to_string())
         })?;
-    runtime.block_on(demo_load::run(demo))?;
+    runtime.block_on(run_demo_load(demo))?;
     Ok(0)
 }

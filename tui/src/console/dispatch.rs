@@ -2,7 +2,7 @@
 
 use pgdeck_engine::api::{
     BackendTarget, Command, JobId, PreparedOutcome, PreparedTarget, Remedy, Severity, SignalKind,
-    Snapshot, StopMode, resolve_sql, signal_sql, stop_command_line,
+    Snapshot, StopMode,
 };
 
 use super::actions::Action;
@@ -334,7 +334,7 @@ pub fn confirm_escalation(state: &mut State, job: JobId, mode: StopMode) -> Vec<
 }
 
 fn mode_facts(snapshot: &Snapshot, mode: StopMode) -> Vec<(&'static str, String)> {
-    let command = snapshot.status.pid.map(|pid| stop_command_line(pid, mode)).unwrap_or_default();
+    let command = snapshot.status.pid.map(|pid| mode.command_line(pid)).unwrap_or_default();
     vec![
         ("Mode", mode.word().to_owned()),
         ("Command", command),
@@ -383,7 +383,7 @@ fn confirm_signal(state: &mut State, kind: SignalKind) -> Vec<Cmd> {
         SignalKind::Terminate => "The session ends; its open transaction is rolled back.",
     };
     let shown = targets.iter().take(TARGETS_SHOWN_MAX);
-    let mut commands: Vec<String> = shown.map(|target| signal_sql(kind, target)).collect();
+    let mut commands: Vec<String> = shown.map(|target| kind.sql(target)).collect();
     if targets.len() > TARGETS_SHOWN_MAX {
         commands.push("...".to_owned());
     }
@@ -422,7 +422,7 @@ fn confirm_resolve(state: &mut State, outcome: PreparedOutcome) -> Vec<Cmd> {
     let Some(snapshot) = state.newest().cloned() else { return Vec::new() };
     let mut facts = place_facts(&snapshot);
     facts.extend(prepared_facts(&snapshot, &target));
-    let command = resolve_sql(outcome, &target.gid).unwrap_or_else(|error| error.fact);
+    let command = outcome.sql(&target.gid).unwrap_or_else(|error| error.fact);
     facts.push(("Command", command));
     let effect = match outcome {
         PreparedOutcome::Commit => "Its changes become permanent. This cannot be taken back.",

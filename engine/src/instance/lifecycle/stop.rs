@@ -60,21 +60,8 @@ impl StopPlan {
     /// The command that does the same, as it is shown and logged.
     #[must_use]
     pub fn command_line(&self, mode: StopMode) -> String {
-        command_line(self.postmaster.pid, mode)
+        mode.command_line(self.postmaster.pid)
     }
-}
-
-/// The command that stops the server process `pid` in a mode.
-#[must_use]
-pub fn command_line(pid: i32, mode: StopMode) -> String {
-    let signal = match mode {
-        StopMode::Smart => "TERM",
-        StopMode::Fast => "INT",
-        StopMode::Immediate => "QUIT",
-        StopMode::Kill => "KILL",
-    };
-    let whom = if mode == StopMode::Kill { " and its children" } else { "" };
-    format!("kill -{signal} {pid}{whom} (as pg_ctl stop -m {})", mode.word())
 }
 
 /// Carries out a plan. `observer` is a connection made before, to see who is waited for; it
