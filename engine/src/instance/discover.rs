@@ -84,13 +84,13 @@ fn all(config: &ConfigFile, around: &Surroundings) -> Vec<Target> {
     for entry in &config.instance {
         found.add(from_entry(entry, around));
     }
+    for local in debian_clusters(Path::new(DEBIAN_ROOT)) {
+        found.add(Target::Local(with_process(local, around)));
+    }
     for process in &around.processes {
         if let Some(local) = from_process(process) {
             found.add(Target::Local(local));
         }
-    }
-    for local in debian_clusters(Path::new(DEBIAN_ROOT)) {
-        found.add(Target::Local(with_process(local, around)));
     }
     if let Some(path) = &around.pgdata {
         found.add(Target::Local(by_directory(path, config, around)));
@@ -141,9 +141,14 @@ fn by_directory(path: &Path, config: &ConfigFile, around: &Surroundings) -> Loca
         let configured = entry.data_directory.as_ref();
         configured.is_some_and(|path| canonical(path) == found.data_directory)
     });
-    match entry.map(|entry| from_entry(entry, around)) {
-        Some(Target::Local(local)) => local,
-        _ => named_by_itself(with_process(found, around)),
+    if let Some(Target::Local(local)) = entry.map(|entry| from_entry(entry, around)) {
+        return local;
+    }
+    // Its configuration is elsewhere, and only the distribution's layout tells where.
+    let known = debian_clusters(Path::new(DEBIAN_ROOT));
+    match known.into_iter().find(|local| local.data_directory == found.data_directory) {
+        Some(local) => with_process(local, around),
+        None => named_by_itself(with_process(found, around)),
     }
 }
 
@@ -189,6 +194,14 @@ fn from_entry(entry: &InstanceEntry, around: &Surroundings) -> Target {
 fn from_process(process: &ServerProcess) -> Option<LocalTarget> {
     let command = command_of(process);
     let directory = process.working_directory.clone().or_else(|| command.data_directory())?;
+    // `postgres --version` and its like are no servers. What may not be looked into counts.
+    let is_cluster = match file::list(&directory, 1) {
+        Ok(_) => file::exists(&directory.join("PG_VERSION")),
+        Err(_) => true,
+    };
+    if !is_cluster {
+        return None;
+    }
     let mut local = from_directory(&directory);
     enrich(&mut local, process);
     Some(named_by_itself(local))
