@@ -1,0 +1,43 @@
+//! What the console costs beside its peers, in real pseudo-terminals on one PostgreSQL server.
+//!
+//! `make bench` runs this; `tests/bench/run.sh` provides the programs. Two lanes work at the
+//! same time, one on a quiet instance and one on an instance under load; what is measured in
+//! milliseconds is measured before them, alone. Every program is started, watched from outside
+//! (its bytes at the master side of the terminal, its processor time and memory in `/proc`) and
+//! ended; none is asked about itself.
+
+mod lanes;
+mod options;
+mod programs;
+mod results;
+mod setting;
+mod silent;
+mod start;
+mod table;
+mod watch;
+
+use options::Options;
+use programs::Program;
+use results::Results;
+use setting::Setting;
+
+fn main() {
+    let options = Options::from_process();
+    let programs = Program::all(&options);
+    let results = Results::default();
+    table::say(&format!("{} starts: {}", options.describe(), programs::describe(&programs)));
+
+    let quiet = Setting::quiet(&options);
+    start::measure(&options, &programs, &quiet, &results);
+    let live = Setting::live(&options);
+    std::thread::scope(|scope| {
+        scope.spawn(|| lanes::quiet(&options, &programs, &quiet, &results));
+        scope.spawn(|| lanes::live(&options, &programs, &live, &results));
+    });
+    drop(live);
+    lanes::many(&options, &programs, quiet, &results);
+
+    let report = table::report(&options, &programs, &results);
+    table::say(&report);
+    options.write(&report);
+}
