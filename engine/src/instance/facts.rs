@@ -97,9 +97,13 @@ pub struct Facts {
     pub other_uids: Vec<u32>,
 }
 
-/// Looks at everything.
+/// Looks at everything; for server programs only with a finder, which may run them.
 #[must_use]
-pub fn gather(target: &LocalTarget, finder: &mut BinaryFinder, run_as: Option<u32>) -> Facts {
+pub fn gather(
+    target: &LocalTarget,
+    finder: Option<&mut BinaryFinder>,
+    run_as: Option<u32>,
+) -> Facts {
     let data_directory = target.data_directory.as_path();
     let directory = directory_fact(data_directory);
     let DirectoryFact::Present { .. } = directory else {
@@ -126,7 +130,7 @@ pub fn gather(target: &LocalTarget, finder: &mut BinaryFinder, run_as: Option<u3
     let inside = file::stat(&data_directory.join(CONTROL_FILE_PATH)).ok().map(|stat| stat.uid);
     Facts {
         directory,
-        bin_directory: major.and_then(|major| finder.find(major, hint)),
+        bin_directory: major.zip(finder).and_then(|(major, finder)| finder.find(major, hint)),
         version,
         pid_file,
         process,

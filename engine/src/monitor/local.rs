@@ -84,7 +84,7 @@ impl LocalWatch {
 
     /// Looks at the state. A disk that hangs gives `unreachable` after a few seconds.
     pub async fn look(&mut self) -> InstanceStatus {
-        let mut target = self.target.clone();
+        let target = self.target.clone();
         let is_search_due = self.searched_at.is_none_or(|at| at.elapsed() >= SEARCH_EVERY);
         let known = self.found.clone();
         let finder = Arc::clone(&self.finder);
@@ -94,14 +94,10 @@ impl LocalWatch {
         }
         let run_as = self.run_as.as_deref().and_then(|name| Credentials::of_name(name).ok());
         let work = move || {
-            let mut nothing = BinaryFinder::default();
-            if !search {
-                target.bin_directory = None;
-            }
             let run_as = run_as.map(|user| user.uid());
-            let mut finder = finder.lock().ok().filter(|_| search);
-            let finder = finder.as_deref_mut().unwrap_or(&mut nothing);
-            let mut facts = facts::gather(&target, finder, run_as);
+            // A search runs `postgres --version`: not at every look.
+            let mut finder = search.then(|| finder.lock().ok()).flatten();
+            let mut facts = facts::gather(&target, finder.as_deref_mut(), run_as);
             if let Some((_, directory)) = known {
                 facts.bin_directory = Some(directory);
             }

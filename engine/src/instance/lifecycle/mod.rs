@@ -51,7 +51,7 @@ impl Site {
     #[must_use]
     pub fn look(&self) -> InstanceStatus {
         let mut finder = BinaryFinder::new(self.bin_directory.as_deref());
-        classify(&facts::gather(&self.target, &mut finder, None))
+        classify(&facts::gather(&self.target, Some(&mut finder), None))
     }
 
     /// The same on a thread for blocking work.
