@@ -217,3 +217,42 @@ fn control_fact(data_directory: &Path) -> ControlFact {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn only_a_search_runs_server_programs() {
+        let place = tempfile::tempdir().unwrap();
+        let bin = place.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        for program in ["postgres", "pg_ctl"] {
+            let path = bin.join(program);
+            let ran = place.path().join("ran");
+            let script = format!(
+                "#!/bin/sh\necho run >>{}\necho 'postgres (PostgreSQL) 15.1'\n",
+                ran.display()
+            );
+            fs::write(&path, script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::write(place.path().join("PG_VERSION"), "15\n").unwrap();
+        let target = LocalTarget {
+            name: "one".to_owned(),
+            data_directory: place.path().to_path_buf(),
+            config_directory: None,
+            bin_directory: Some(bin.clone()),
+            log_file: None,
+            connection: None,
+        };
+        assert_eq!(gather(&target, None, None).bin_directory, None);
+        assert!(!place.path().join("ran").exists());
+        let mut finder = BinaryFinder::new(Some(&bin));
+        assert_eq!(gather(&target, Some(&mut finder), None).bin_directory, Some(bin));
+        assert!(place.path().join("ran").exists());
+    }
+}

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use pgdeck_tests::{Console, TestInstance, proc};
+use pgdeck_tests::{Console, TestInstance};
 
-use crate::options::{Options, SIZES};
-use crate::programs::{Kind, Program};
-use crate::results::{Measure, Results};
-use crate::setting::{MANY, SESSIONS, Setting};
-use crate::table;
-use crate::watch::{self, Window};
+use super::options::{Options, SIZES};
+use super::programs::{Kind, Program};
+use super::results::{Measure, Results};
+use super::setting::{MANY, SESSIONS, Setting};
+use super::table;
+use super::watch::{self, Window};
 
 /// What happens at a start has calmed down after this.
 const SETTLES: Duration = Duration::from_secs(4);
@@ -29,8 +29,7 @@ struct Running {
 fn run(program: &Program, size: usize, instance: &TestInstance, pane: usize) -> Running {
     let before = watch::backends(instance);
     let console = program.start(SIZES[size], instance);
-    let has_text = || console.look(watch::has_text);
-    let shown = proc::wait_for(Duration::from_secs(10), has_text);
+    let shown = watch::wait_until(&console, Duration::from_secs(10), watch::has_text);
     if shown && program.kind == Kind::Pgdeck {
         console.send(&pane.to_string());
     }
@@ -46,10 +45,10 @@ fn runs(options: &Options, program: &Program) -> usize {
 
 /// Bytes while nothing changes.
 pub(crate) fn quiet(options: &Options, programs: &[Program], quiet: &Setting, results: &Results) {
-    for size in 0..SIZES.len() {
+    for (size, place) in SIZES.into_iter().enumerate() {
         for program in Program::present(programs) {
             for _ in 0..runs(options, program) {
-                table::say(&format!("quiet: {} at {:?}", program.name, SIZES[size]));
+                table::say(&format!("quiet: {} at {:?}", program.name, place));
                 let running = run(program, size, &quiet.instance, CONNECTIONS);
                 let window = watch_unchanged(&running, options.quiet_for);
                 let add = |measure, value| results.add(measure, program.kind, size, Ok(value));
@@ -88,14 +87,14 @@ fn watch_unchanged(running: &Running, length: Duration) -> Window {
 
 /// Bytes, processor time and memory under load.
 pub(crate) fn live(options: &Options, programs: &[Program], live: &Setting, results: &Results) {
-    for size in 0..SIZES.len() {
+    for (size, place) in SIZES.into_iter().enumerate() {
         for program in Program::present(programs) {
             for _ in 0..runs(options, program) {
-                table::say(&format!("live: {} at {:?}", program.name, SIZES[size]));
+                table::say(&format!("live: {} at {:?}", program.name, place));
                 let running = run(program, size, &live.instance, CONNECTIONS);
                 let window = watch::watch(&running.console, options.live_for, &running.backends);
                 note(program, size, &window, &running.console, results);
-                let outcome = watch::repaint(&running.console, SIZES[size]);
+                let outcome = watch::repaint(&running.console, place);
                 results.add(Measure::Repaint, program.kind, size, outcome);
                 watch::end(running.console);
             }
@@ -125,17 +124,12 @@ fn note(program: &Program, size: usize, window: &Window, console: &Console, resu
 }
 
 /// Five hundred sessions, two thousand locks, twenty sessions waiting for one another.
-pub(crate) fn many(
-    options: &Options,
-    programs: &[Program],
-    mut quiet: Setting,
-    results: &Results,
-) {
+pub(crate) fn many(options: &Options, programs: &[Program], mut quiet: Setting, results: &Results) {
     quiet.add_idle(MANY - SESSIONS);
     quiet.add_locks();
     for program in Program::present(programs).filter(|program| program.knows_postgresql()) {
-        for size in 0..SIZES.len() {
-            table::say(&format!("many: {} at {:?}", program.name, SIZES[size]));
+        for (size, place) in SIZES.into_iter().enumerate() {
+            table::say(&format!("many: {} at {:?}", program.name, place));
             let running = run(program, size, &quiet.instance, CONNECTIONS);
             let window = watch::watch(&running.console, options.live_for, &running.backends);
             let add = |measure, value| results.add(measure, program.kind, size, Ok(value));

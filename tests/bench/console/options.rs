@@ -27,14 +27,15 @@ pub(crate) struct Options {
     write_to: Option<PathBuf>,
 }
 
-const USAGE: &str = "usage: pgdeck-bench [--major N] [--alone] [--brief] [--runs N] [--write FILE]
+const USAGE: &str =
+    "usage: pgdeck-bench console [--major N] [--alone] [--brief] [--runs N] [--write FILE]
   --alone   measure pgdeck only
   --brief   one run of a few seconds: for a look, not for a verdict
   --write   write the report to a file as well";
 
 impl Options {
     /// Those of this process; ends it when they make no sense.
-    pub(crate) fn from_process() -> Self {
+    pub(crate) fn of(mut arguments: impl Iterator<Item = String>) -> Self {
         let mut options = Self {
             major: Major::V15,
             runs: 3,
@@ -44,7 +45,6 @@ impl Options {
             is_brief: false,
             write_to: None,
         };
-        let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().unwrap_or_else(|| refuse(&argument));
             match argument.as_str() {

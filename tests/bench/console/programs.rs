@@ -5,7 +5,7 @@ use std::process::Command;
 
 use pgdeck_tests::{Console, Home, TestInstance};
 
-use crate::options::Options;
+use super::options::Options;
 
 /// A console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,16 +18,13 @@ pub(crate) enum Kind {
     PgTop,
     /// C++; watches the machine, not PostgreSQL.
     Btop,
-    /// Rust with ratatui; watches the machine, not PostgreSQL.
-    Bottom,
 }
 
 /// What `run.sh` calls each, and how each tells its version.
-const PEERS: [(Kind, &str, &str); 4] = [
+const PEERS: [(Kind, &str, &str); 3] = [
     (Kind::PgActivity, "pg_activity", "PG_ACTIVITY"),
     (Kind::PgTop, "pg_top", "PG_TOP"),
     (Kind::Btop, "btop", "BTOP"),
-    (Kind::Bottom, "bottom", "BOTTOM"),
 ];
 
 /// A console that may be here.
@@ -46,8 +43,7 @@ impl Program {
     pub(crate) fn all(options: &Options) -> Vec<Self> {
         let path = pgdeck_tests::bin::pgdeck();
         let version = version_of(&path).expect("pgdeck tells its version");
-        let mut all =
-            vec![Self { kind: Kind::Pgdeck, name: "pgdeck", version: Ok(version), path }];
+        let mut all = vec![Self { kind: Kind::Pgdeck, name: "pgdeck", version: Ok(version), path }];
         if !options.is_alone {
             all.extend(PEERS.into_iter().map(|(kind, name, variable)| peer(kind, name, variable)));
         }
@@ -61,7 +57,7 @@ impl Program {
 
     /// Whether it watches PostgreSQL.
     pub(crate) fn knows_postgresql(&self) -> bool {
-        !matches!(self.kind, Kind::Btop | Kind::Bottom)
+        self.kind != Kind::Btop
     }
 
     /// Makes the kernel forget the program's file, so that it is read from the disk.
@@ -100,7 +96,12 @@ impl Program {
             .spawn()
     }
 
-    fn builder_at(&self, size: (u16, u16), host: &str, port: u16) -> pgdeck_tests::pty::ConsoleBuilder {
+    fn builder_at(
+        &self,
+        size: (u16, u16),
+        host: &str,
+        port: u16,
+    ) -> pgdeck_tests::pty::ConsoleBuilder {
         self.builder(size).args(self.connection(host, &port.to_string()))
     }
 
@@ -121,10 +122,13 @@ impl Program {
     fn connection(&self, host: &str, port: &str) -> Vec<String> {
         let words: Vec<&str> = match self.kind {
             Kind::Pgdeck => vec!["--dsn"],
-            Kind::PgActivity => vec!["--refresh", "1", "-d", "postgres", "-U", "postgres", "-h", host, "-p", port],
-            Kind::PgTop => vec!["-s", "1", "-d", "postgres", "-U", "postgres", "-h", host, "-p", port],
+            Kind::PgActivity => {
+                vec!["--refresh", "1", "-d", "postgres", "-U", "postgres", "-h", host, "-p", port]
+            }
+            Kind::PgTop => {
+                vec!["-s", "1", "-d", "postgres", "-U", "postgres", "-h", host, "-p", port]
+            }
             Kind::Btop => Vec::new(),
-            Kind::Bottom => vec!["-r", "1s"],
         };
         let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
         if self.kind == Kind::Pgdeck {
@@ -162,6 +166,7 @@ fn version_of(path: &PathBuf) -> Result<String, String> {
         .output()
         .map_err(|error| format!("{} does not run: {error}", path.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let version =
+        text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     version.map(str::to_owned).ok_or_else(|| format!("{} --version says {text:?}", path.display()))
 }

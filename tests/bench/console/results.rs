@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::programs::Kind;
+use super::programs::Kind;
 
 /// Names of what is measured: the rows of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,12 +8,12 @@ use pgdeck_tests::{Major, TestInstance};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::options::Options;
+use super::options::Options;
 
 /// Sessions besides the monitor's own.
 pub(crate) const SESSIONS: usize = 200;
 /// Those of them that work, under load.
-const BUSY: usize = 10;
+pub(crate) const BUSY: usize = 10;
 /// Sessions that wait for one another in it.
 const WAITING: usize = 20;
 /// Sessions of the row about many sessions.
@@ -136,7 +136,9 @@ impl Drop for Setting {
 }
 
 fn builder(major: Major) -> pgdeck_tests::InstanceBuilder {
-    TestInstance::builder(major).setting("max_connections", "600").setting("shared_buffers", "128MB")
+    TestInstance::builder(major)
+        .setting("max_connections", "600")
+        .setting("shared_buffers", "128MB")
 }
 
 async fn connect(config: &Config) -> Client {
@@ -155,7 +157,8 @@ async fn work(client: &Client, number: usize, step: usize) {
          select pg_sleep(0.{:03})",
         200 + varied(700, 1)
     );
-    let pause = |ms: usize| tokio::time::sleep(Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+    let pause =
+        |ms: usize| tokio::time::sleep(Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
     // The server is ended while sessions work.
     let _ = client.batch_execute(&query).await;
     pause(varied(300, 2)).await;

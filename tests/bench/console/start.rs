@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use pgdeck_tests::Console;
 
-use crate::options::{Options, SIZES};
-use crate::programs::{Kind, Program};
-use crate::results::{Measure, Results};
-use crate::setting::Setting;
-use crate::silent::{SilentNames, SilentServer};
-use crate::table;
-use crate::watch;
+use super::options::{Options, SIZES};
+use super::programs::{Kind, Program};
+use super::results::{Measure, Results};
+use super::setting::Setting;
+use super::silent::{SilentNames, SilentServer};
+use super::table;
+use super::watch;
 
 /// How long anything may take on a server that answers, and on one that does not.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -18,12 +18,7 @@ const LIMIT_SILENT: Duration = Duration::from_secs(3);
 /// Starts vary more than anything else, and are short.
 const STARTS: usize = 5;
 
-pub(crate) fn measure(
-    options: &Options,
-    programs: &[Program],
-    quiet: &Setting,
-    results: &Results,
-) {
+pub(crate) fn measure(options: &Options, programs: &[Program], quiet: &Setting, results: &Results) {
     table::say("measuring starts");
     let silent = SilentServer::start();
     let names = SilentNames::start();
@@ -42,8 +37,7 @@ pub(crate) fn measure(
                 let add = |measure, start: &dyn Fn() -> Console| {
                     let began = Instant::now();
                     let console = start();
-                    let outcome =
-                        watch::time_to(&console, began, LIMIT_SILENT, watch::has_text);
+                    let outcome = watch::time_to(&console, began, LIMIT_SILENT, watch::has_text);
                     results.add(measure, program.kind, index, outcome);
                 };
                 add(Measure::FirstFrameSilent, &|| {
@@ -84,7 +78,8 @@ fn answered(program: &Program, size: usize, quiet: &Setting, results: &Results) 
     let outcome = watch::time_to(&console, began, LIMIT, watch::has_text);
     results.add(Measure::FirstFrame, program.kind, size, outcome);
     if is_pgdeck {
-        let has_version = |screen: &pgdeck_tests::pty::Screen| screen.contents().contains("primary");
+        let has_version =
+            |screen: &pgdeck_tests::pty::Screen| screen.contents().contains("primary");
         let outcome = watch::time_to(&console, began, LIMIT, has_version);
         results.add(Measure::FirstData, program.kind, size, outcome);
     }

@@ -1,10 +1,11 @@
-//! The report: one table with the budgets, one with what else is worth knowing.
+//! The report: a table for each size of the terminal, with the budgets and what explains them.
 
 use std::fmt::Write as _;
 
-use crate::options::{Options, SIZES};
-use crate::programs::{Kind, Program};
-use crate::results::{Measure, Outcome, Results};
+use super::options::{Options, SIZES};
+use super::programs::{Kind, Program};
+use super::results::{Measure, Results};
+use super::setting::BUSY;
 
 /// How a number is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,46 +38,50 @@ const fn line(measure: Measure, label: &'static str, unit: Unit, goal: Goal) -> 
     Line { measure, label, unit, goal }
 }
 
-/// The budgets, and what belongs beside them.
-const BUDGETS: [Line; 14] = [
-    line(Measure::Unchanged, "bytes in 10 s, nothing changed", Unit::Bytes, Goal::AtMost([0.0, 0.0])),
-    line(Measure::Refresh, "bytes of a refresh, live", Unit::Bytes, Goal::AtMost([400.0, 1_200.0])),
-    line(Measure::RefreshMost, "  the largest", Unit::Bytes, Goal::None),
-    line(Measure::Repaint, "bytes of a full repaint", Unit::Bytes, Goal::AtMost([4_000.0, 14_000.0])),
-    line(Measure::FirstFrame, "ms to the first frame", Unit::Milliseconds, Goal::AtMost([50.0, 50.0])),
-    line(Measure::FirstFrameCold, "  program not in memory", Unit::Milliseconds, Goal::AtMost([50.0, 50.0])),
-    line(Measure::FirstFrameSilent, "  server never answers", Unit::Milliseconds, Goal::AtMost([50.0, 50.0])),
-    line(Measure::FirstFrameNames, "  its name never resolves", Unit::Milliseconds, Goal::AtMost([50.0, 50.0])),
-    line(Measure::Cpu, "% of a core, live, 1 Hz", Unit::Percent, Goal::Below([0.5, 1.0])),
-    line(Measure::CpuSeconds, "  the same in seconds", Unit::Seconds, Goal::None),
-    line(Measure::CpuQuiet, "  nothing changed", Unit::Percent, Goal::Below([0.5, 1.0])),
-    line(Measure::Resident, "MiB of memory, resident", Unit::Mebibytes, Goal::Below([15.0 * MIB, 20.0 * MIB])),
+/// The budgets, and what belongs beside them. Peers have one pane, beside Connections.
+const LINES: [Line; 27] = [
+    line(Measure::Unchanged, "bytes in 10 s, nothing changed", Unit::Bytes, NONE),
+    line(Measure::UnchangedPane(1), "  Overview", Unit::Bytes, NONE),
+    line(Measure::UnchangedPane(2), "  Storage", Unit::Bytes, NONE),
+    line(Measure::UnchangedPane(3), "  Connections", Unit::Bytes, NONE),
+    line(Measure::UnchangedPane(4), "  Locks", Unit::Bytes, NONE),
+    line(Measure::UnchangedPane(5), "  Prepared", Unit::Bytes, NONE),
+    line(Measure::UnchangedPane(6), "  Logs", Unit::Bytes, NONE),
+    line(Measure::UnchangedPane(7), "  Messages", Unit::Bytes, NONE),
+    line(Measure::Refresh, "bytes of a refresh, live", Unit::Bytes, REFRESH),
+    line(Measure::RefreshMost, "  the largest of them", Unit::Bytes, Goal::None),
+    line(Measure::OverviewRefresh, "  the mean on Overview", Unit::Bytes, REFRESH),
+    line(Measure::Repaint, "bytes of a full repaint", Unit::Bytes, Goal::AtMost([4e3, 14e3])),
+    line(Measure::FirstFrame, "ms to the first frame", Unit::Milliseconds, FRAME),
+    line(Measure::FirstFrameCold, "  program not in memory", Unit::Milliseconds, Goal::None),
+    line(Measure::FirstFrameSilent, "  server never answers", Unit::Milliseconds, FRAME),
+    line(Measure::FirstFrameNames, "  its name never resolves", Unit::Milliseconds, FRAME),
+    line(Measure::FirstData, "  to the server's first answer", Unit::Milliseconds, Goal::None),
+    line(Measure::CpuSeconds, "CPU seconds, live, 1 Hz", Unit::Seconds, Goal::None),
+    line(Measure::Cpu, "  % of a core", Unit::Percent, CPU),
+    line(Measure::OverviewCpu, "  % of a core, Overview", Unit::Percent, CPU),
+    line(Measure::CpuQuiet, "  % of a core, nothing changed", Unit::Percent, CPU),
+    line(Measure::Server, "  its sessions: ms a second", Unit::Milliseconds, Goal::None),
+    line(Measure::Resident, "MiB of memory, resident", Unit::Mebibytes, MEMORY),
     line(Measure::Share, "  its share (PSS)", Unit::Mebibytes, Goal::None),
-    line(Measure::Server, "server: ms a second", Unit::Milliseconds, Goal::None),
-];
-
-/// What concerns pgdeck alone, or stands outside of the budgets.
-const OTHERS: [Line; 14] = [
-    line(Measure::FirstData, "ms to the first answer shown", Unit::Milliseconds, Goal::None),
-    line(Measure::OverviewRefresh, "overview: bytes of a refresh, live", Unit::Bytes, Goal::AtMost([400.0, 1_200.0])),
-    line(Measure::OverviewCpu, "overview: % of a core, live", Unit::Percent, Goal::Below([0.5, 1.0])),
-    line(Measure::UnchangedPane(1), "bytes unchanged: Overview", Unit::Bytes, Goal::AtMost([0.0, 0.0])),
-    line(Measure::UnchangedPane(2), "  Storage", Unit::Bytes, Goal::AtMost([0.0, 0.0])),
-    line(Measure::UnchangedPane(3), "  Connections", Unit::Bytes, Goal::AtMost([0.0, 0.0])),
-    line(Measure::UnchangedPane(4), "  Locks", Unit::Bytes, Goal::AtMost([0.0, 0.0])),
-    line(Measure::UnchangedPane(5), "  Prepared", Unit::Bytes, Goal::AtMost([0.0, 0.0])),
-    line(Measure::UnchangedPane(6), "  Logs", Unit::Bytes, Goal::AtMost([0.0, 0.0])),
-    line(Measure::UnchangedPane(7), "  Messages", Unit::Bytes, Goal::AtMost([0.0, 0.0])),
     line(Measure::ManyCpu, "500 sessions, 2,000 locks: % of a core", Unit::Percent, Goal::None),
+    line(Measure::ManyServer, "  its sessions: ms a second", Unit::Milliseconds, Goal::None),
     line(Measure::ManyResident, "  MiB, resident", Unit::Mebibytes, Goal::None),
-    line(Measure::ManyServer, "  server: ms a second", Unit::Milliseconds, Goal::None),
-    line(Measure::CpuQuiet, "200 idle sessions: % of a core", Unit::Percent, Goal::None),
 ];
 
-const LABEL: usize = 40;
-const CELL: usize = 16;
+const NONE: Goal = Goal::AtMost([0.0, 0.0]);
+const REFRESH: Goal = Goal::AtMost([400.0, 1_200.0]);
+const FRAME: Goal = Goal::AtMost([50.0, 50.0]);
+const CPU: Goal = Goal::Below([0.5, 1.0]);
+const MEMORY: Goal = Goal::Below([15.0 * MIB, 20.0 * MIB]);
 
-/// Everything.
+const LABEL: usize = 39;
+const GOAL: usize = 9;
+const CELL: usize = 12;
+const VERDICT: usize = 8;
+const PEER: usize = 19;
+
+/// Everything: one table for each size of the terminal.
 pub(crate) fn report(options: &Options, programs: &[Program], results: &Results) -> String {
     let mut out = String::new();
     let today = std::process::Command::new("date").arg("-I").output();
@@ -84,83 +89,119 @@ pub(crate) fn report(options: &Options, programs: &[Program], results: &Results)
     let _ = writeln!(out, "\n{}, {}", options.describe(), today.unwrap_or_default());
     let _ = writeln!(
         out,
-        "1 refresh a second, 200 sessions; live: 10 of them work. pgdeck: median of {}, peers: one \
-         run of {} s; starts: median of 5. (N) is how many times pgdeck's number a peer's is.",
+        "1 refresh a second, 200 sessions; live: {BUSY} of them work; over {} s, quiet over {} s. \
+         pgdeck: median of {}, starts of 5; peers: once.",
+        options.live_for.as_secs(),
+        options.quiet_for.as_secs(),
         options.runs,
-        options.live_for.as_secs()
     );
-    table(&mut out, programs, results, &BUDGETS);
-    let own: Vec<Program> = programs.iter().filter(|program| program.knows_postgresql()).cloned().collect();
-    table(&mut out, &own, results, &OTHERS);
+    for size in 0..SIZES.len() {
+        table(&mut out, programs, results, size);
+    }
+    let _ = writeln!(out);
     for program in programs {
         if let Err(reason) = &program.version {
             let _ = writeln!(out, "{} was not measured: {reason}", program.name);
         }
     }
+    let missed: Vec<String> = missed(results);
+    let _ = match missed.is_empty() {
+        true => writeln!(out, "every budget is met"),
+        false => writeln!(out, "MISSED: {}", missed.join(", ")),
+    };
     out
 }
 
-fn table(out: &mut String, programs: &[Program], results: &Results, lines: &[Line]) {
+fn table(out: &mut String, programs: &[Program], results: &Results, size: usize) {
     let shown: Vec<&Program> = Program::present(programs).collect();
-    let mut names = format!("\n{:LABEL$}{:>14}", "", "goal");
-    let mut sizes = format!("{:LABEL$}{:>14}", "", "80  200");
+    let place = format!("{}x{}", SIZES[size].0, SIZES[size].1);
+    let mut heading = format!("{place:LABEL$}{:>GOAL$}", "goal");
     for program in &shown {
         let name = format!("{} {}", program.name, program.version.clone().unwrap_or_default());
-        let _ = write!(names, "{name:>width$}", width = CELL * 2);
-        for size in SIZES {
-            let _ = write!(sizes, "{:>CELL$}", format!("{}x{}", size.0, size.1));
-        }
+        let _ = match program.kind {
+            Kind::Pgdeck => write!(heading, "{name:>width$}", width = CELL + VERDICT),
+            _ => write!(heading, "{name:>PEER$}"),
+        };
     }
-    let _ = writeln!(out, "{names}\n{sizes}");
-    for line in lines {
-        let mut row = format!("{:LABEL$}{:>14}", line.label, goal(line));
-        for program in &shown {
-            for size in 0..SIZES.len() {
-                let _ = write!(row, "{:>CELL$}", cell(line, program.kind, size, results));
-            }
+    let _ = writeln!(out, "\n{}", heading.trim_end());
+    for line in &LINES {
+        let cells: Vec<String> =
+            shown.iter().map(|one| cell(line, one.kind, size, results)).collect();
+        if cells.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
         }
+        let row = format!("{:LABEL$}{:>GOAL$}{}", line.label, goal(line, size), cells.concat());
         let _ = writeln!(out, "{}", row.trim_end());
     }
 }
 
-fn goal(line: &Line) -> String {
-    let both = |sign: &str, [one, other]: [f64; 2]| {
-        format!("{sign}{}  {sign}{}", shown(one, line.unit), shown(other, line.unit))
-    };
+fn goal(line: &Line, size: usize) -> String {
     match line.goal {
         Goal::None => String::new(),
-        Goal::AtMost(most) => both("", most),
-        Goal::Below(most) => both("<", most),
+        Goal::AtMost(most) => shown(most[size], line.unit),
+        Goal::Below(most) => format!("<{}", shown(most[size], line.unit)),
     }
 }
 
 fn cell(line: &Line, kind: Kind, size: usize, results: &Results) -> String {
-    let value = match results.median(line.measure, kind, size) {
-        None => return String::new(),
-        Some(Err(reason)) => return reason.chars().take(CELL - 2).collect(),
-        Some(Ok(value)) => value,
+    let outcome = results.median(line.measure, kind, size);
+    let text = match &outcome {
+        None => String::new(),
+        Some(Err(reason)) => reason.chars().take(PEER - 1).collect(),
+        Some(Ok(value)) => shown(*value, line.unit),
     };
-    let text = shown(value, line.unit);
-    if kind == Kind::Pgdeck {
-        return match verdict(line.goal, size, value) {
-            Some(true) => format!("{text} ok"),
-            Some(false) => format!("{text} OVER"),
-            None => text,
-        };
+    if kind != Kind::Pgdeck {
+        return format!("{text:>PEER$}");
     }
-    match own(line, size, results) {
-        Some(own) if own > 0.0 => format!("{text} ({:.1})", value / own),
-        _ => text,
-    }
+    let verdict = match outcome.and_then(Result::ok).and_then(|value| is_met(line, size, value)) {
+        Some(true) => " met",
+        Some(false) => " MISSED",
+        None => "",
+    };
+    format!("{text:>CELL$}{verdict:VERDICT$}")
 }
 
-fn own(line: &Line, size: usize, results: &Results) -> Option<f64> {
-    let outcome: Option<Outcome> = results.median(line.measure, Kind::Pgdeck, size);
-    outcome.and_then(Result::ok)
+fn missed(results: &Results) -> Vec<String> {
+    let mut missed = Vec::new();
+    for (size, place) in SIZES.into_iter().enumerate() {
+        let budgets = LINES.iter().filter(|line| {
+            let outcome = results.median(line.measure, Kind::Pgdeck, size);
+            let value = outcome.and_then(Result::ok);
+            value.and_then(|value| is_met(line, size, value)) == Some(false)
+        });
+        let name = |line: &Line| format!("{} at {}x{}", line.label.trim(), place.0, place.1);
+        missed.extend(budgets.map(name));
+    }
+    missed
 }
 
-fn verdict(goal: Goal, size: usize, value: f64) -> Option<bool> {
-    match goal {
+/// What could not be measured of pgdeck.
+pub(crate) fn failures(options: &Options, results: &Results) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (size, place) in SIZES.into_iter().enumerate() {
+        for line in &LINES {
+            // Only root can play a name server.
+            let may_be_missing = match line.measure {
+                Measure::FirstFrameNames | Measure::FirstFrameCold => true,
+                Measure::UnchangedPane(_) => options.is_brief,
+                _ => false,
+            };
+            let reason = match results.median(line.measure, Kind::Pgdeck, size) {
+                Some(Ok(_)) => continue,
+                Some(Err(reason)) => reason,
+                None => "no value".to_owned(),
+            };
+            if !may_be_missing {
+                let label = line.label.trim();
+                failures.push(format!("{label} at {}x{}: {reason}", place.0, place.1));
+            }
+        }
+    }
+    failures
+}
+
+fn is_met(line: &Line, size: usize, value: f64) -> Option<bool> {
+    match line.goal {
         Goal::None => None,
         Goal::AtMost(most) => Some(value <= most[size]),
         Goal::Below(most) => Some(value < most[size]),

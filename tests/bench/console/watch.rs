@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 use pgdeck_tests::pty::Screen;
 use pgdeck_tests::{Console, TestInstance, proc};
 
-use crate::results::Outcome;
+use super::results::Outcome;
 
 /// Output that comes within this time belongs to one refresh.
 const BURST_GAP: Duration = Duration::from_millis(120);
+
+/// "Device status report": where is the cursor?
+const ASKS_POSITION: &[u8] = b"\x1b[6n";
+const LOOKS_EVERY: Duration = Duration::from_millis(5);
 
 /// What a program did in a stretch of time.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +104,34 @@ pub(crate) fn repaint(console: &Console, size: (u16, u16)) -> Outcome {
     first.map(number).ok_or_else(|| "it does not repaint".to_owned())
 }
 
+/// Waits until the screen is as wanted; false after the limit. Meanwhile a program that asks the
+/// terminal where its cursor is gets an answer, as from every terminal: `pg_activity` waits five
+/// seconds for it, twice.
+pub(crate) fn wait_until(
+    console: &Console,
+    limit: Duration,
+    wanted: impl Fn(&Screen) -> bool,
+) -> bool {
+    let began = Instant::now();
+    let mut answered = 0;
+    loop {
+        let raw = console.raw_output();
+        let asked =
+            raw.windows(ASKS_POSITION.len()).filter(|bytes| *bytes == ASKS_POSITION).count();
+        while answered < asked && console.is_running() {
+            console.send("\x1b[1;1R");
+            answered += 1;
+        }
+        if console.look(&wanted) {
+            return true;
+        }
+        if began.elapsed() >= limit || !console.is_running() {
+            return false;
+        }
+        std::thread::sleep(LOOKS_EVERY);
+    }
+}
+
 /// Milliseconds from `began` to the moment the screen first was as wanted.
 pub(crate) fn time_to(
     console: &Console,
@@ -107,7 +139,7 @@ pub(crate) fn time_to(
     limit: Duration,
     wanted: impl Fn(&Screen) -> bool,
 ) -> Outcome {
-    if !proc::wait_for(limit, || console.look(&wanted)) {
+    if !wait_until(console, limit, &wanted) {
         let seconds = limit.as_secs();
         return Err(match console.is_running() {
             true => format!("none in {seconds} s"),
