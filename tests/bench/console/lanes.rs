@@ -13,6 +13,7 @@ use super::watch::{self, Window};
 
 /// What happens at a start has calmed down after this.
 const SETTLES: Duration = Duration::from_secs(4);
+const AT_TOP: Duration = Duration::from_millis(500);
 const PANE_SETTLES: Duration = Duration::from_secs(2);
 const PANES: usize = 7;
 /// The pane of sessions, as every peer's first screen.
@@ -34,6 +35,11 @@ fn run(program: &Program, size: usize, instance: &TestInstance, pane: usize) -> 
         console.send(&pane.to_string());
     }
     std::thread::sleep(SETTLES);
+    if shown && program.kind == Kind::Pgdeck {
+        // A list keeps its selected row in sight: one that has sunk would hide those that work.
+        console.send("g");
+        std::thread::sleep(AT_TOP);
+    }
     let backends = watch::new_backends(instance, &before);
     Running { console, backends }
 }
