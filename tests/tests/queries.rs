@@ -44,6 +44,7 @@ struct Busy {
 
 fn busy(major: Major) -> Busy {
     let builder = TestInstance::builder(major)
+        .allow_log("archiving write-ahead log file")
         .setting("cluster_name", "busy one")
         .setting("wal_level", "logical")
         .setting("max_replication_slots", "4")

@@ -38,6 +38,8 @@ pub struct LogWatch {
     located_at: Option<Instant>,
     polled_at: Option<Instant>,
     last_known: Option<LogSource>,
+    /// Whether the role may read the log of a server elsewhere.
+    may_read: bool,
 }
 
 impl LogWatch {
@@ -159,6 +161,10 @@ impl LogWatch {
             return Ok(Some(tail));
         }
         let Some(follower) = &mut self.remote else { return Ok(None) };
+        if !self.may_read {
+            let said = "the role has no EXECUTE privilege on the functions that read files";
+            return Err(refused_by_server(follower.bytes_mut().path(), said));
+        }
         let mut added = 0;
         for _ in 0..READS_MAX {
             let path = follower.bytes_mut().path().to_owned();
@@ -195,7 +201,11 @@ impl LogWatch {
             last_known: self.last_known.clone(),
             ..Observed::default()
         };
-        for format in crate::logs::locate::formats(link.connected().server.version) {
+        let row = link.row(&sql::LOG_PRIVILEGES, &[]).await?;
+        let may_locate: bool = column(&row, "may_locate")?;
+        self.may_read = column(&row, "may_read")?;
+        let formats = crate::logs::locate::formats(link.connected().server.version);
+        for format in formats.iter().filter(|_| may_locate) {
             let row = link.row(&sql::CURRENT_LOGFILE, &[&format.word()]).await?;
             if let Some(path) = optional_text(&row, "path")? {
                 observed.reported.push((*format, path));

@@ -148,11 +148,13 @@ impl Monitor {
     async fn look_at_holders(&self, link: &Link) -> Result<Vec<crate::api::Holder>> {
         let mut holders = server::holders(&link.rows(&sql::HOLDERS, &[]).await?)?;
         let is_archiving = self.snapshot.wal.get().is_some_and(|wal| wal.archiver.is_some());
-        if is_archiving {
-            // Without the privilege the rest is still worth showing.
-            if let Ok(row) = link.row(&sql::READY_SEGMENTS, &[]).await {
-                holders.extend(server::ready_segments(&row)?);
-            }
+        // Without the privilege the attempt would be an error in the server's log.
+        let may_see = self.snapshot.server.get().is_some_and(|server| server.monitor_sees_all);
+        if is_archiving
+            && may_see
+            && let Ok(row) = link.row(&sql::READY_SEGMENTS, &[]).await
+        {
+            holders.extend(server::ready_segments(&row)?);
         }
         Ok(holders)
     }
