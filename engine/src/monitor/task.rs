@@ -22,6 +22,7 @@ use crate::connections::actions;
 use crate::instance::access::Access;
 use crate::jobs::board::JobBoard;
 use crate::messages;
+use crate::pg::conninfo::APPLICATION_NAME_DEFAULT;
 use crate::sys::clock;
 use crate::sys::credentials::{self, Credentials};
 
@@ -325,7 +326,9 @@ impl Monitor {
     fn only_pgdeck_is_left(&self) -> bool {
         let sessions = self.snapshot.sessions.get();
         sessions.is_none_or(|sessions| {
-            !sessions.iter().any(|one| one.is_client() && !one.application.starts_with("pgdeck"))
+            !sessions
+                .iter()
+                .any(|one| one.is_client() && one.application != APPLICATION_NAME_DEFAULT)
         })
     }
 
