@@ -1,5 +1,6 @@
 //! The engine as a console holds it: snapshots that follow each other, commands, events.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pgdeck_engine::api::{
@@ -42,6 +43,13 @@ impl Watcher {
             bin_directory: Some(instance.bin_directory()),
             ..Self::config(deck)
         })
+    }
+
+    /// An engine on a data directory, whatever is there, with the journal of that deck.
+    #[must_use]
+    pub fn of_directory(directory: &Path, deck: &Deck) -> Self {
+        let scope = Scope::DataDirectory(directory.to_owned());
+        Self::start(EngineConfig { scope, ..Self::config(deck) })
     }
 
     /// An engine on a connection string, with the journal of that deck.
