@@ -255,7 +255,7 @@ impl Monitor {
         if let Some(local) = &mut self.local {
             local.look_again();
         }
-        if !now.has_process() && was != InstanceState::Unknown {
+        if now.is_down() && was != InstanceState::Unknown {
             self.connect_error = None;
             forget_activity(&mut self.snapshot);
         }
