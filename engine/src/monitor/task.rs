@@ -398,7 +398,7 @@ impl Monitor {
         let Some(local) = &mut self.local else {
             if let Some(link) = &self.link {
                 let outcome = self.probes.log.look_remote(link, self.interest.log).await;
-                take_log(&mut self.snapshot, outcome);
+                self.take_log(outcome);
             }
             let remote = Error::new(ErrorCode::InstanceRemote, "its disks are on another machine")
                 .detail(self.snapshot.identity.host.clone());
@@ -407,11 +407,24 @@ impl Monitor {
         };
         let pid = self.snapshot.status.pid;
         let outcome = self.probes.log.look_local(&local.target, self.link.as_ref(), pid).await;
-        take_log(&mut self.snapshot, outcome);
-        if let Some(destinations) =
-            local.destinations(&self.snapshot, self.interest, &self.limits, &mut self.memory).await
+        self.take_log(outcome);
+        if let Some(local) = &mut self.local
+            && let Some(destinations) = local
+                .destinations(&self.snapshot, self.interest, &self.limits, &mut self.memory)
+                .await
         {
             self.snapshot.destinations.set(destinations, now);
+        }
+    }
+
+    fn take_log(&mut self, outcome: Result<Option<crate::api::LogTail>>) {
+        match outcome {
+            Ok(Some(tail)) => {
+                self.snapshot.log.set(tail, clock::now());
+                self.log_has_grown();
+            }
+            Ok(None) => self.snapshot.log.error = None,
+            Err(error) => self.snapshot.log.fail(error),
         }
     }
 
@@ -512,14 +525,6 @@ impl Monitor {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.snapshot.identity.locality == Locality::Local
-    }
-}
-
-fn take_log(snapshot: &mut Snapshot, outcome: Result<Option<crate::api::LogTail>>) {
-    match outcome {
-        Ok(Some(tail)) => snapshot.log.set(tail, clock::now()),
-        Ok(None) => snapshot.log.error = None,
-        Err(error) => snapshot.log.fail(error),
     }
 }
 
