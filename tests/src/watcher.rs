@@ -145,6 +145,17 @@ impl Watcher {
     /// When there is no answer.
     pub fn ask(&mut self, command: Command) -> Result<Event, Error> {
         let request = self.send(command);
+        self.answer(request)
+    }
+
+    /// Waits for the first answer to a command that was given before.
+    ///
+    /// # Errors
+    /// The refusal.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub fn answer(&mut self, request: RequestId) -> Result<Event, Error> {
         let event = self.event(PATIENCE, |event| request_of(event) == Some(request));
         match event {
             Event::Refused { error, .. } => Err(error),
