@@ -11,8 +11,8 @@ use crate::instance::target::LocalTarget;
 use crate::logs::observe::zone;
 use crate::logs::source::refused_by_server;
 use crate::logs::{
-    FetchedBytes, FileBytes, Follower, LogSettings, Observed, ParserSettings, Prefix, locate,
-    observe, triage,
+    FetchedBytes, FileBytes, Follower, LogBytes, LogSettings, Observed, ParserSettings, Prefix,
+    locate, observe, triage,
 };
 use crate::messages::LogErrors;
 use crate::pg::query::{column, optional_text, sql, text};
@@ -38,6 +38,8 @@ pub struct LogWatch {
     located_at: Option<Instant>,
     polled_at: Option<Instant>,
     last_known: Option<LogSource>,
+    /// Why the log of a server elsewhere could not be read when it was last asked for.
+    refused: Option<Error>,
     /// Whether the role may read the log of a server elsewhere.
     may_read: bool,
 }
@@ -150,9 +152,16 @@ impl LogWatch {
     pub async fn look_remote(&mut self, link: &Link, is_watched: bool) -> Result<Option<LogTail>> {
         let every = if is_watched { Duration::ZERO } else { REMOTE_EVERY };
         if !Self::is_due(self.polled_at, every) {
-            return Ok(None);
+            // What stood in the way is taken to stand there still.
+            return self.refused.clone().map_or(Ok(None), Err);
         }
         self.polled_at = Some(Instant::now());
+        let outcome = self.poll_remote(link).await;
+        self.refused = outcome.as_ref().err().cloned();
+        outcome
+    }
+
+    async fn poll_remote(&mut self, link: &Link) -> Result<Option<LogTail>> {
         if Self::is_due(self.located_at, LOCATE_EVERY) {
             self.locate_remote(link).await?;
             self.located_at = Some(Instant::now());
@@ -166,6 +175,7 @@ impl LogWatch {
             return Err(refused_by_server(follower.bytes_mut().path(), said));
         }
         let mut added = 0;
+        let is_first = follower.sequence() == 0;
         for _ in 0..READS_MAX {
             let path = follower.bytes_mut().path().to_owned();
             let refused = |error: Error| refused_by_server(&path, error.fact + " " + &error.detail);
@@ -190,6 +200,9 @@ impl LogWatch {
             if polled.behind_bytes == 0 {
                 break;
             }
+        }
+        if is_first {
+            added += give_out(follower)?;
         }
         Ok((added > 0).then(|| follower.tail(self.also_syslog)))
     }
@@ -285,14 +298,25 @@ impl LogWatch {
     }
 }
 
+/// A poll keeps the newest entries back until the next one, for lines that may still belong to
+/// them. What stood in the log before the first look is complete, and a command that looks once
+/// has no next one.
+fn give_out<B: LogBytes>(follower: &mut Follower<B>) -> Result<usize> {
+    follower.poll().map(|polled| polled.added)
+}
+
 fn poll_all(follower: &mut Follower<FileBytes>) -> Result<usize> {
     let mut added = 0;
+    let is_first = follower.sequence() == 0;
     for _ in 0..READS_MAX {
         let polled = follower.poll()?;
         added += polled.added;
         if polled.behind_bytes == 0 {
             break;
         }
+    }
+    if is_first {
+        added += give_out(follower)?;
     }
     Ok(added)
 }
