@@ -149,7 +149,10 @@ fn a_directory_that_may_not_be_read() {
                 .arg(&pgdeck),
             false => Run::pgdeck(),
         };
-        run.home(deck.home()).args(arguments).args(["-D", directory]).finish()
+        run.home(deck.home())
+            .args(arguments)
+            .args(["-D", directory, "--state-dir", "/proc/nowhere"])
+            .finish()
     };
     if !is_root() {
         fs::set_permissions(directory, fs::Permissions::from_mode(0o000)).unwrap();
