@@ -162,6 +162,7 @@ fn a_directory_that_may_not_be_read() {
     let denied = status.message("access_denied");
     assert_eq!(denied.solution, "Run pgdeck as the owner of the data directory or as root.");
     let start = run(&["instance", "start"]).expect_code(2);
-    assert!(start.stderr.contains("DETAIL: "), "{}", start.stderr);
+    let hint = ErrorCode::DataDirectoryAccess.default_hint();
+    assert!(start.stderr.contains("DETAIL: ") && start.stderr.contains(hint), "{}", start.stderr);
     fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
 }
