@@ -1,5 +1,8 @@
 //! The control file as pgdeck decodes it, against what the server itself says of it.
 
+// Clippy excuses functions marked as tests, not the helpers beside them.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 
