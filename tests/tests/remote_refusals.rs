@@ -75,7 +75,6 @@ fn every_refusal_has_its_code() {
         ("user=watcher dbname=postgres sslmode=require", TlsFailed),
         ("user=watcher dbname=postgres options='-c no_such_setting=1'", ConnectionStringInvalid),
     ] {
-        println!("{rest}");
         refused(&Deck::dsn(&dsn(&instance, rest)), code);
     }
     let peered = instance.conninfo().replace("user=postgres", "user=peered");

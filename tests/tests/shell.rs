@@ -32,6 +32,7 @@ const COMMANDS: [&str; 18] = [
 ];
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the runner shows it with the test")]
 fn completions_load_in_their_shells() {
     let home = Home::new();
     for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {

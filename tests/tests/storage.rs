@@ -22,6 +22,7 @@ struct Mount {
 
 impl Mount {
     /// Mounts one for the owner of that instance; `None`, said aloud, where that needs root.
+    #[expect(clippy::print_stdout, reason = "the runner shows it with the test")]
     fn new(instance: &TestInstance, point: &Path) -> Option<Self> {
         if !nix::unistd::Uid::effective().is_root() {
             println!("not root: a file system cannot be mounted, nothing was tested");
