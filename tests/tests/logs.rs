@@ -118,6 +118,7 @@ fn a_log_that_stays_on_its_machine() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the runner shows it with the test")]
 fn a_log_that_may_not_be_read() {
     let instance = TestInstance::builder(Major::V16)
         .initdb_option("--allow-group-access")
