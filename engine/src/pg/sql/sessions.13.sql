@@ -1,5 +1,5 @@
 -- Every backend but this one. $1: characters of the query to carry.
--- A role that may not see a backend gets no backend_type; only backends of users have a role
+-- A role that may not see a backend gets no backend_type, and only backends of users have a role
 -- and a database.
 -- pg_blocking_pids() takes the lock manager's locks: asked only for those that wait for a lock.
 SELECT a.pid, a.backend_start,
