@@ -6,6 +6,7 @@
 //! behind is removed by the next one; only a failing test keeps its directories.
 
 pub mod bin;
+pub mod deck;
 pub mod hermetic;
 pub mod instance;
 pub mod majors;
@@ -14,6 +15,7 @@ pub mod pty;
 pub mod run;
 pub mod tidy;
 pub mod tls;
+pub mod watcher;
 
 mod account;
 mod cache;
@@ -22,12 +24,14 @@ mod place;
 mod server_log;
 mod template;
 
+pub use deck::{Deck, Refusal, Status};
 pub use hermetic::Home;
 pub use instance::{InstanceBuilder, Session, TestInstance};
 pub use majors::Major;
 pub use pgdeck_engine::api::StopMode;
 pub use pty::Console;
-pub use run::{Finished, Run, run};
+pub use run::{Finished, Run, Running, run};
 pub use rustix::process::Signal;
 pub use server_log::LogFindings;
 pub use tls::TlsMaterial;
+pub use watcher::Watcher;

@@ -39,6 +39,7 @@ pub struct LocalWatch {
     guard: Guard,
     storage: StorageWatch,
     storage_at: Option<Instant>,
+    storage_backup: Option<PathBuf>,
     conf: ConfFacts,
     conf_at: Option<Instant>,
     /// Names of tablespaces by OID.
@@ -69,6 +70,7 @@ impl LocalWatch {
             guard: Guard::default(),
             storage: StorageWatch::default(),
             storage_at: None,
+            storage_backup: None,
             conf: ConfFacts::default(),
             conf_at: None,
             tablespace_names: HashMap::new(),
@@ -169,12 +171,16 @@ impl LocalWatch {
         limits: &Limits,
         memory: &mut Memory,
     ) -> Option<Vec<Destination>> {
-        if self.storage_at.is_some_and(|at| at.elapsed() < DESTINATIONS_EVERY) {
+        let configured = snapshot.server.get().and_then(|server| server.backup_destination.clone());
+        let backup = configured.or_else(|| self.conf.backup_destination.clone());
+        // The server tells of it after the first look: that one must not stand for long.
+        let is_news = backup != self.storage_backup;
+        let is_due = self.storage_at.is_none_or(|at| at.elapsed() >= DESTINATIONS_EVERY);
+        if !is_due && !is_news {
             return None;
         }
         self.storage_at = Some(Instant::now());
-        let configured = snapshot.server.get().and_then(|server| server.backup_destination.clone());
-        let backup = configured.or_else(|| self.conf.backup_destination.clone());
+        self.storage_backup.clone_from(&backup);
         let wanted = Wanted {
             data_directory: &self.target.data_directory,
             backup_destination: backup.as_deref(),

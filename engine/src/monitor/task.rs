@@ -22,6 +22,7 @@ use crate::connections::actions;
 use crate::instance::access::Access;
 use crate::jobs::board::JobBoard;
 use crate::messages;
+use crate::pg::conninfo::APPLICATION_NAME_DEFAULT;
 use crate::sys::clock;
 use crate::sys::credentials::{self, Credentials};
 
@@ -254,7 +255,7 @@ impl Monitor {
         if let Some(local) = &mut self.local {
             local.look_again();
         }
-        if !now.has_process() && was != InstanceState::Unknown {
+        if now.is_down() && was != InstanceState::Unknown {
             self.connect_error = None;
             forget_activity(&mut self.snapshot);
         }
@@ -325,7 +326,9 @@ impl Monitor {
     fn only_pgdeck_is_left(&self) -> bool {
         let sessions = self.snapshot.sessions.get();
         sessions.is_none_or(|sessions| {
-            !sessions.iter().any(|one| one.is_client() && !one.application.starts_with("pgdeck"))
+            !sessions
+                .iter()
+                .any(|one| one.is_client() && one.application != APPLICATION_NAME_DEFAULT)
         })
     }
 
@@ -395,7 +398,7 @@ impl Monitor {
         let Some(local) = &mut self.local else {
             if let Some(link) = &self.link {
                 let outcome = self.probes.log.look_remote(link, self.interest.log).await;
-                take_log(&mut self.snapshot, outcome);
+                self.take_log(outcome);
             }
             let remote = Error::new(ErrorCode::InstanceRemote, "its disks are on another machine")
                 .detail(self.snapshot.identity.host.clone());
@@ -404,11 +407,24 @@ impl Monitor {
         };
         let pid = self.snapshot.status.pid;
         let outcome = self.probes.log.look_local(&local.target, self.link.as_ref(), pid).await;
-        take_log(&mut self.snapshot, outcome);
-        if let Some(destinations) =
-            local.destinations(&self.snapshot, self.interest, &self.limits, &mut self.memory).await
+        self.take_log(outcome);
+        if let Some(local) = &mut self.local
+            && let Some(destinations) = local
+                .destinations(&self.snapshot, self.interest, &self.limits, &mut self.memory)
+                .await
         {
             self.snapshot.destinations.set(destinations, now);
+        }
+    }
+
+    fn take_log(&mut self, outcome: Result<Option<crate::api::LogTail>>) {
+        match outcome {
+            Ok(Some(tail)) => {
+                self.snapshot.log.set(tail, clock::now());
+                self.log_has_grown();
+            }
+            Ok(None) => self.snapshot.log.error = None,
+            Err(error) => self.snapshot.log.fail(error),
         }
     }
 
@@ -509,14 +525,6 @@ impl Monitor {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.snapshot.identity.locality == Locality::Local
-    }
-}
-
-fn take_log(snapshot: &mut Snapshot, outcome: Result<Option<crate::api::LogTail>>) {
-    match outcome {
-        Ok(Some(tail)) => snapshot.log.set(tail, clock::now()),
-        Ok(None) => snapshot.log.error = None,
-        Err(error) => snapshot.log.fail(error),
     }
 }
 
