@@ -17,7 +17,7 @@ use super::dialogs::text_view::TextView;
 use super::dialogs::typed::Typed;
 use super::needs;
 use super::panes::PaneId;
-use super::state::{Cmd, Pending, State};
+use super::state::{Cmd, Frozen, Pending, State};
 
 /// Refresh intervals to step through, in milliseconds.
 const INTERVALS_MS: [u32; 7] = [250, 500, 1_000, 2_000, 5_000, 10_000, 60_000];
@@ -127,7 +127,7 @@ fn back(state: &mut State) {
 fn pause(state: &mut State) {
     state.frozen = match state.frozen {
         Some(_) => None,
-        None => Some(state.fleet.clone()),
+        None => Some(Frozen { fleet: state.fleet.clone(), at: state.now }),
     };
 }
 
@@ -157,7 +157,9 @@ fn next_instance(state: &mut State) {
         .as_ref()
         .and_then(|id| instances.iter().position(|one| one.identity.id == *id));
     let next = here.map_or(0, |here| (here + 1) % instances.len().max(1));
-    state.selected = instances.get(next).map(|one| one.identity.id.clone());
+    if let Some(next) = instances.get(next).map(|one| one.identity.id.clone()) {
+        state.choose(next);
+    }
 }
 
 fn fetch_operations(state: &mut State) -> Vec<Cmd> {

@@ -79,6 +79,9 @@ pub trait ListControls {
 
     /// Where the list stands on the screen.
     fn window(&self) -> Window;
+
+    /// Selects the row with this number, if there is one; whether it was selected before.
+    fn click(&mut self, row: usize) -> bool;
 }
 
 /// Which rows of a list are on the screen.
@@ -292,6 +295,14 @@ impl<K: Clone + Eq + Hash> ListControls for ListState<K> {
 
     fn has_selection(&self) -> bool {
         self.selected().is_some()
+    }
+
+    fn click(&mut self, row: usize) -> bool {
+        let was_selected = self.selected_index() == Some(row);
+        if row < self.keys.len() {
+            self.select_index(row);
+        }
+        was_selected
     }
 
     fn window(&self) -> Window {

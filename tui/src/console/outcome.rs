@@ -55,7 +55,7 @@ pub fn carry_out(state: &mut State, dialog: Dialog, outcome: Outcome) -> Vec<Cmd
             Vec::new()
         }
         Outcome::Instance(id) => {
-            state.selected = Some(id);
+            state.choose(id);
             Vec::new()
         }
         Outcome::Job(id) => {

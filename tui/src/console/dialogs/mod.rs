@@ -21,6 +21,7 @@ use super::actions::Action;
 use super::commands::CommandId;
 use super::keys::Key;
 use super::look::Look;
+use super::zone::Zone;
 
 /// An open dialog.
 #[derive(Debug)]
@@ -128,4 +129,6 @@ pub struct Context<'a> {
     pub fleet: &'a Fleet,
     /// The area panes have.
     pub body: Rect,
+    /// Whose time is shown.
+    pub zone: Zone,
 }

@@ -9,6 +9,7 @@ use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
 use crate::console::look::severity_role;
 use crate::console::widgets::table::{Column, Row};
+use crate::console::zone::Zone;
 use crate::text::plural;
 
 /// Columns of a list of messages.
@@ -37,10 +38,8 @@ pub fn cells(message: &Message, context: &Context<'_>) -> Vec<String> {
 
 /// Everything about a message.
 #[must_use]
-pub fn detail(message: &Message) -> TextView {
-    let since = message.since.map(|since| {
-        since.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S %:z").to_string()
-    });
+pub fn detail(message: &Message, zone: Zone) -> TextView {
+    let since = message.since.map(|since| zone.full(since));
     let head = [
         ("level", message.severity.word().to_owned()),
         ("code", message.code.as_str().to_owned()),
@@ -91,8 +90,8 @@ impl Pane for Messages {
         &mut self.list
     }
 
-    fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
-        self.selected().map(detail)
+    fn detail(&self, context: &Context<'_>) -> Option<TextView> {
+        self.selected().map(|message| detail(message, context.zone))
     }
 
     fn copy(&self, _context: &Context<'_>) -> Option<String> {

@@ -23,6 +23,7 @@ use super::list::ListControls;
 use super::look::Look;
 use super::widgets::table::{self, Column, Row, View};
 use super::widgets::{line_of, put, put_spans};
+use super::zone::Zone;
 use crate::text;
 use crate::theme::Role;
 
@@ -71,6 +72,20 @@ impl PaneId {
         }
     }
 
+    /// The title where there is little room.
+    #[must_use]
+    pub fn short_title(self) -> &'static str {
+        match self {
+            Self::Overview => "Over",
+            Self::Storage => "Stor",
+            Self::Connections => "Conn",
+            Self::Locks => "Lock",
+            Self::Prepared => "Prep",
+            Self::Logs => "Logs",
+            Self::Messages => "Msgs",
+        }
+    }
+
     /// The digit that opens it.
     #[must_use]
     pub fn digit(self) -> usize {
@@ -102,8 +117,10 @@ pub struct Context<'a> {
     pub snapshot: Option<&'a Snapshot>,
     /// Thresholds.
     pub limits: &'a Limits,
-    /// The time of the last tick.
+    /// The moment up to which ages are counted.
     pub now: DateTime<Utc>,
+    /// Whose time is shown.
+    pub zone: Zone,
 }
 
 /// What every pane can do.
@@ -125,6 +142,14 @@ pub trait Pane {
 
     /// The selected row as plain text.
     fn copy(&self, context: &Context<'_>) -> Option<String>;
+
+    /// The row of the list that is drawn on this line of the pane.
+    fn row_at(&self, line: usize) -> Option<usize> {
+        // A caption and a heading stand above the rows.
+        let window = self.list().window();
+        let on_screen = line.checked_sub(2).filter(|line| *line < window.height)?;
+        Some(window.offset + on_screen)
+    }
 
     /// Draws it; where the cursor belongs.
     fn view(&self, context: &Context<'_>, canvas: Canvas<'_>) -> Option<Position>;

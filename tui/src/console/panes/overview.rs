@@ -14,6 +14,7 @@ use crate::console::look::{Look, severity_role, state_role};
 use crate::console::widgets::table::{self, Row, View};
 use crate::console::widgets::window::{Line, wrap_pieces};
 use crate::console::widgets::{line_of, put, put_spans, whole};
+use crate::console::zone::Zone;
 use crate::text::{self, plural};
 use crate::theme::Role;
 
@@ -270,12 +271,10 @@ fn standbys(lines: &mut Lines<'_>, snapshot: &Snapshot) {
 }
 
 /// What is known of an instance without a server to ask.
-fn down(lines: &mut Lines<'_>, snapshot: &Snapshot) {
+fn down(lines: &mut Lines<'_>, snapshot: &Snapshot, zone: Zone) {
     let status = &snapshot.status;
     if let Some(control) = &status.control {
-        let at = control
-            .modified_at
-            .map(|at| at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string());
+        let at = control.modified_at.map(|at| zone.date_time(at));
         lines.text(
             "Control",
             format!("{}, written {}", control.state, at.unwrap_or_else(|| "?".to_owned())),
@@ -316,7 +315,7 @@ fn lines(look: &Look, width: usize, context: &Context<'_>, snapshot: &Snapshot) 
             holders(&mut lines, snapshot);
             standbys(&mut lines, snapshot);
         }
-        None => down(&mut lines, snapshot),
+        None => down(&mut lines, snapshot, context.zone),
     }
     lines.lines
 }
@@ -345,8 +344,8 @@ impl Pane for Overview {
         &mut self.list
     }
 
-    fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
-        self.selected().map(messages::detail)
+    fn detail(&self, context: &Context<'_>) -> Option<TextView> {
+        self.selected().map(|message| messages::detail(message, context.zone))
     }
 
     fn copy(&self, _context: &Context<'_>) -> Option<String> {

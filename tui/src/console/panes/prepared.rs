@@ -159,10 +159,10 @@ impl Pane for Prepared {
         &mut self.list
     }
 
-    fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
+    fn detail(&self, context: &Context<'_>) -> Option<TextView> {
         let one = self.selected()?;
         let blocked: Vec<String> = one.blocked.iter().map(ToString::to_string).collect();
-        let at = one.prepared_at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S %:z");
+        let at = context.zone.full(one.prepared_at);
         let head = [
             ("gid", one.gid.clone()),
             ("transaction", one.transaction.to_string()),

@@ -12,6 +12,7 @@ use crate::console::list::{ListControls, ListState};
 use crate::console::look::{Look, health_role};
 use crate::console::widgets::table::{self, Column, Row, View};
 use crate::console::widgets::{line_of, put};
+use crate::console::zone::Zone;
 use crate::text;
 use crate::theme::Role;
 
@@ -124,7 +125,7 @@ fn destination_facts(one: &Destination) -> String {
     format!("{} {}{shares}", one.name, one.health.word())
 }
 
-fn destination_text(one: &Destination) -> String {
+fn destination_text(one: &Destination, zone: Zone) -> String {
     let usage = one.usage.as_ref().map_or_else(String::new, |usage| {
         let device = &usage.device;
         let point = usage.mount_point.display();
@@ -132,7 +133,7 @@ fn destination_text(one: &Destination) -> String {
     });
     let growth = match &one.forecast {
         Forecast::FullAt { at, bytes_per_day } => {
-            let at = at.with_timezone(&chrono::Local).format("%Y-%m-%d");
+            let at = zone.date(*at);
             format!("; grows by {} a day, full about {at}", text::bytes(*bytes_per_day))
         }
         Forecast::TooEarly { span_seconds } => {
@@ -252,7 +253,7 @@ impl Pane for Storage {
         &mut self.list
     }
 
-    fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
+    fn detail(&self, context: &Context<'_>) -> Option<TextView> {
         if let Some(one) = self.selected_database() {
             let cells = database_cells(one);
             let head = DATABASES.iter().map(|column| column.title.to_owned()).zip(cells).collect();
@@ -280,7 +281,7 @@ impl Pane for Storage {
             ("shares with", one.shares_device_with.join(", ")),
         ];
         let head = head.into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
-        Some(TextView::new("Destination", head, destination_text(one)))
+        Some(TextView::new("Destination", head, destination_text(one, context.zone)))
     }
 
     fn copy(&self, _context: &Context<'_>) -> Option<String> {
@@ -312,7 +313,7 @@ impl Pane for Storage {
         let on_database = self.draw_databases(&mut canvas, lower);
         if let Some(below) = below {
             if let Some(one) = self.selected_destination() {
-                let text = destination_text(one);
+                let text = destination_text(one, context.zone);
                 preview::draw(canvas.look, below, &destination_facts(one), &text, canvas.buf);
             } else if let Some(one) = self.selected_database() {
                 let facts = format!("database {}", one.name);
