@@ -27,3 +27,4 @@ pub use storage::*;
 
 pub use crate::engine::{Demo, Engine, run_demo_load};
 pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};
+pub use crate::sys::process_table::MachineLoad;

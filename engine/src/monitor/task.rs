@@ -24,6 +24,7 @@ use crate::jobs::board::JobBoard;
 use crate::messages;
 use crate::sys::clock;
 use crate::sys::credentials::{self, Credentials};
+use crate::sys::process_table;
 
 /// Wait between attempts to connect: doubled from the first to the second.
 const RECONNECT_MIN: Duration = Duration::from_millis(500);
@@ -32,6 +33,8 @@ const RECONNECT_MAX: Duration = Duration::from_secs(10);
 const UNSEEN_INTERVAL_MIN: Duration = Duration::from_secs(5);
 /// Jobs of other processes are looked for this often.
 const JOBS_EVERY: Duration = Duration::from_secs(2);
+/// The load of the machine is read this often.
+const MACHINE_EVERY: Duration = Duration::from_secs(5);
 const JOBS_MAX: u32 = 20;
 const OPERATIONS_MAX: u32 = 500;
 
@@ -99,6 +102,7 @@ pub struct Monitor {
     backoff: Duration,
     connect_error: Option<Error>,
     jobs_at: Option<Instant>,
+    machine_at: Option<Instant>,
     owner: Credentials,
 }
 
@@ -127,6 +131,7 @@ impl Monitor {
             backoff: RECONNECT_MIN,
             connect_error: None,
             jobs_at: None,
+            machine_at: None,
             owner: Credentials::current(),
         }
     }
@@ -409,6 +414,15 @@ impl Monitor {
             local.destinations(&self.snapshot, self.interest, &self.limits, &mut self.memory).await
         {
             self.snapshot.destinations.set(destinations, now);
+        }
+        if self.interest.is_shown && self.machine_at.is_none_or(|at| at.elapsed() >= MACHINE_EVERY)
+        {
+            self.machine_at = Some(Instant::now());
+            let load = process_table::machine_load().map_err(|error| {
+                Error::new(ErrorCode::FileAccess, "the load of the machine cannot be read")
+                    .detail(error.to_string())
+            });
+            self.snapshot.machine.update(load, now);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The console.
 
 pub mod actions;
+pub mod ask;
 pub mod commands;
 pub mod dialogs;
 pub mod dispatch;

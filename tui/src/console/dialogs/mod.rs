@@ -55,6 +55,8 @@ pub enum Outcome {
     Do(Action),
     /// It closes and this command runs, as if its key had been pressed.
     Run(CommandId),
+    /// It closes and this command runs on the row it told about, if that is still selected.
+    RunOn(CommandId, String),
     /// A stop mode was chosen; it has to be confirmed.
     StopMode(StopMode, stop::Purpose),
     /// A line of input is complete.

@@ -47,8 +47,7 @@ pub fn detail(message: &Message, zone: Zone) -> TextView {
         ("message", message.text.clone()),
     ];
     let head = head.into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
-    let body =
-        format!("{}\n\nSOLUTION: {}\n\nEsc, then o goes there.", message.detail, message.solution);
+    let body = format!("{}\n\nSOLUTION: {}", message.detail, message.solution);
     TextView::new("Message", head, body)
 }
 
@@ -75,7 +74,7 @@ impl Pane for Messages {
             filter.is_empty() || filter.accepts(texts.into_iter())
         };
         self.shown = all.iter().filter(is_shown).cloned().collect();
-        self.list.settle(self.shown.iter().map(key).collect(), preview::rows(height));
+        self.list.settle_at_top(self.shown.iter().map(key).collect(), preview::rows(height));
     }
 
     fn run(&mut self, command: CommandId, _context: &Context<'_>) -> bool {

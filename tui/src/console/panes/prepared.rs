@@ -184,7 +184,7 @@ impl Pane for Prepared {
         for lock in &one.locks {
             body.push_str(&format!("  {} {} {}\n", lock.mode, lock.kind, lock.object));
         }
-        body.push_str("\nIt is in doubt when its coordinator is gone for good: ask there before resolving it. One that is seen on many checks while no client works on it probably is.\n\nC commits it, B rolls it back.");
+        body.push_str("\nIt is in doubt when its coordinator is gone for good: ask there before resolving it. One that is seen on many checks while no client works on it probably is.");
         Some(TextView::new("Prepared transaction", head, body))
     }
 
