@@ -96,10 +96,13 @@ fn act(state: &mut State, command: CommandId) -> Vec<Cmd> {
 fn finder(state: &mut State, kind: FinderKind) {
     let mut entries: Vec<Entry> = commands::TABLE
         .iter()
-        .map(|spec| Entry {
-            spec,
-            disabled: needs::reason(spec, state),
-            is_here: spec.applies_to(state.pane),
+        .map(|spec| {
+            let is_here = spec.applies_to(state.pane);
+            let disabled = match is_here {
+                true => needs::reason(spec, state),
+                false => needs::reason_elsewhere(spec, state),
+            };
+            Entry { spec, disabled, is_here }
         })
         .collect();
     // What belongs to the pane first, then what is general, then other panes' commands.

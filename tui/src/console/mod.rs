@@ -17,6 +17,8 @@ pub mod run;
 pub mod state;
 pub mod tabs;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod update;
 pub mod view;
 pub mod widgets;
