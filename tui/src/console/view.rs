@@ -22,11 +22,7 @@ use crate::theme::Role;
 pub fn view(state: &State, look: &Look, area: Rect, buf: &mut Buffer) -> Option<Position> {
     fill(buf, area, look.style(Role::Text));
     if state.is_too_small() {
-        let text = format!(
-            "pgdeck needs {WIDTH_MIN}x{HEIGHT_MIN}, this is {}x{}. q quits",
-            state.size.0, state.size.1
-        );
-        put(buf, area, &text, look.style(Role::Text));
+        put(buf, area, &too_small(state.size), look.style(Role::Text));
         return None;
     }
     header(state, look, layout::header(area), buf);
@@ -46,6 +42,19 @@ pub fn view(state: &State, look: &Look, area: Rect, buf: &mut Buffer) -> Option<
         cursor = dialog.view(&context, look, place, buf);
     }
     cursor
+}
+
+/// What is needed and what there is, in as many words as fit.
+fn too_small((columns, rows): (u16, u16)) -> String {
+    let need = format!("{WIDTH_MIN}x{HEIGHT_MIN}");
+    let wordings = [
+        format!("pgdeck needs {need}, this is {columns}x{rows}. q quits"),
+        format!("pgdeck needs {need}, not {columns}x{rows}; q quits"),
+        format!("needs {need}; q quits"),
+        "q quits".to_owned(),
+    ];
+    let fits = |text: &&String| text.len() <= usize::from(columns);
+    wordings.iter().find(fits).cloned().unwrap_or_else(|| "q".to_owned())
 }
 
 fn header(state: &State, look: &Look, line: Rect, buf: &mut Buffer) {

@@ -148,6 +148,9 @@ impl TextView {
         if let Some(lines) = lines {
             spans.push((format!("{lines}  "), look.style(Role::Dim)));
         }
+        if self.awaits.is_some() {
+            spans.push(("fetching the rest ...  ".to_owned(), look.style(Role::Info)));
+        }
         for spec in &self.commands {
             let key = spec.keys.first().map(ToString::to_string).unwrap_or_default();
             spans.push((key, look.style(Role::Key)));

@@ -22,7 +22,7 @@ use super::dialogs::text_view::TextView;
 use super::list::ListControls;
 use super::look::Look;
 use super::widgets::table::{self, Column, Row, View};
-use super::widgets::{line_of, put, put_spans};
+use super::widgets::{line_of, put, put_spans_fitting};
 use super::zone::Zone;
 use crate::text;
 use crate::theme::Role;
@@ -298,7 +298,9 @@ impl ListView<'_> {
         let mut spans: Vec<(String, Style)> = Vec::new();
         let mut add = |text: String, role| spans.push((text + "  ", look.style(role)));
         if let Some(stale) = stale {
-            add(stale, Role::Stale);
+            // The reason may be long: half of the line is for what the list holds.
+            let room = usize::from(line.width / 2);
+            add(text::fit(&stale, room, look.symbols.ellipsis), Role::Stale);
         }
         if list.marked() > 0 {
             add(format!("{} marked", list.marked()), Role::Info);
@@ -307,7 +309,7 @@ impl ListView<'_> {
             add(format!("filter: {}", text::clean(list.filter_text())), Role::Info);
         }
         add(text::clean(&self.caption).trim_end().to_owned(), Role::Text);
-        put_spans(buf, line, &spans);
+        put_spans_fitting(buf, line, &spans, look.symbols.ellipsis);
     }
 }
 
@@ -328,14 +330,14 @@ pub struct Canvas<'a> {
 #[must_use]
 pub fn stale_text<T>(panel: &Panel<T>, now: DateTime<Utc>) -> Option<String> {
     let error = panel.error.as_ref()?;
-    let fact = text::clean(&error.fact);
-    Some(match panel.taken_at {
+    let since = match panel.taken_at {
         Some(at) if panel.value.is_some() => {
             let seconds = u64::try_from((now - at).num_seconds()).unwrap_or(0);
-            format!("STALE {}: {fact}", text::age(seconds))
+            format!("STALE {}", text::age(seconds))
         }
-        _ => format!("not known: {fact}"),
-    })
+        _ => "not known".to_owned(),
+    };
+    Some(format!("{since}: {}", text::clean(&error.fact)))
 }
 
 /// Says that there is nothing in a place, and why.

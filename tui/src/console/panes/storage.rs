@@ -209,7 +209,9 @@ impl Pane for Storage {
             text::plural(self.databases.len(), "database"),
             stale.unwrap_or_default()
         );
-        put(canvas.buf, line_of(place, 0), caption.trim_end(), canvas.look.style(Role::Text));
+        let room = usize::from(place.width);
+        let caption = text::fit(caption.trim_end(), room, canvas.look.symbols.ellipsis);
+        put(canvas.buf, line_of(place, 0), &caption, canvas.look.style(Role::Text));
         let (upper, lower) = self.split(place);
         let offsets = self.offsets(upper, lower);
         let on_destination = self.draw_destinations(context, &mut canvas, upper, offsets.0);

@@ -155,6 +155,7 @@ fn a_whole_query_is_fetched_and_read() {
     let [Cmd::Send(request, Command::FetchQuery { target, .. })] = effects[..] else {
         panic!("{effects:?}")
     };
+    assert!(driver.screen().contains("fetching the rest"));
     let text: String = (0..20_000).map(|n| format!("SELECT {n};\n")).collect();
     let text: Arc<str> = text.into();
     update(&mut driver.state, Msg::Event(Event::QueryText { request, target, text }));

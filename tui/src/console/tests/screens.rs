@@ -118,7 +118,7 @@ fn a_screen_too_small_is_one_line() {
         assert_eq!(driver.keys("q"), [crate::console::state::Cmd::Quit]);
     }
     let driver = Driver::with(vec![sample::busy("main")], (40, 10), false);
-    assert!(driver.screen().contains("pgdeck needs 60x20, this is 40x10. q"));
+    assert!(driver.screen().contains("pgdeck needs 60x20, not 40x10; q quits"));
 }
 
 #[test]
