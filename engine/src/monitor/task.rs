@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::link::Link;
 use super::local::LocalWatch;
-use super::memory::Memory;
+use super::memory::{Memory, keep_beginnings};
 use super::probes::Probes;
 use super::publisher::Publisher;
 use crate::api::{
@@ -438,6 +438,13 @@ impl Monitor {
         }
     }
 
+    fn has_seen_all(&self) -> bool {
+        let one = &self.snapshot;
+        let was_asked = one.server.taken_at.is_some() || one.server.error.is_some();
+        let has_answered = one.sessions.taken_at.is_some() || one.sessions.error.is_some();
+        one.is_settled && (!one.connected || (was_asked && has_answered))
+    }
+
     async fn make_messages(&mut self) {
         let id = &self.snapshot.identity.id;
         let interrupted: Vec<String> = self
@@ -461,7 +468,11 @@ impl Monitor {
             interrupted_jobs: &interrupted,
         });
         let earlier = Arc::clone(&self.snapshot.messages);
-        self.memory.sync_messages(&mut made, &earlier).await;
+        keep_beginnings(&mut made, &earlier);
+        // Before everything has been looked at once, a condition that is not seen has not ended.
+        if self.has_seen_all() {
+            self.memory.sync_messages(&mut made).await;
+        }
         if *earlier != made {
             self.snapshot.messages = Arc::new(made);
         }

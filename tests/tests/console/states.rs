@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use pgdeck_tests::pty::keys;
-use pgdeck_tests::{Console, Major, TestInstance};
+use pgdeck_tests::{Console, Major, TestInstance, proc};
 
 use crate::{PATIENCE, Stage, answer, escape, press, quit};
 
@@ -169,4 +169,32 @@ fn no_free_connection_slot_is_told() {
     console.wait_for("timeline 1");
     console.wait_gone("NOT CONNECTED");
     quit(&console);
+}
+
+/// When the selected message began, as its detail view says.
+fn beginning(console: &Console) -> String {
+    press(console, "\r", "SOLUTION");
+    let rows = console.rows();
+    let since = rows.iter().find_map(|row| row.split_once("since ")).unwrap().1;
+    let since = since.trim_matches([' ', '|']).to_owned();
+    escape(console, "SOLUTION");
+    since
+}
+
+#[test]
+fn a_condition_that_holds_keeps_its_beginning_when_no_console_looks() {
+    let instance = TestInstance::builder(Major::V15).setting("max_connections", "14").start();
+    let stage = Stage::of(instance);
+    let _sessions: Vec<_> = (0..11).map(|_| stage.instance.session("postgres")).collect();
+    let console = stage.open();
+    press(&console, "7", "of 14 connection");
+    // Long enough for the journal to be written.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let first = beginning(&console);
+    quit(&console);
+    let next = stage.open();
+    press(&next, "7", "of 14 connection");
+    let is_kept = proc::wait_for(PATIENCE, || beginning(&next) == first);
+    assert!(is_kept, "{first} has become {}", beginning(&next));
+    quit(&next);
 }
