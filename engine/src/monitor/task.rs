@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::link::Link;
 use super::local::LocalWatch;
-use super::memory::Memory;
+use super::memory::{Memory, keep_beginnings};
 use super::probes::Probes;
 use super::publisher::Publisher;
 use crate::api::{
@@ -25,6 +25,7 @@ use crate::messages;
 use crate::pg::conninfo::APPLICATION_NAME_DEFAULT;
 use crate::sys::clock;
 use crate::sys::credentials::{self, Credentials};
+use crate::sys::process_table;
 
 /// Wait between attempts to connect: doubled from the first to the second.
 const RECONNECT_MIN: Duration = Duration::from_millis(500);
@@ -33,6 +34,8 @@ const RECONNECT_MAX: Duration = Duration::from_secs(10);
 const UNSEEN_INTERVAL_MIN: Duration = Duration::from_secs(5);
 /// Jobs of other processes are looked for this often.
 const JOBS_EVERY: Duration = Duration::from_secs(2);
+/// The load of the machine is read this often.
+const MACHINE_EVERY: Duration = Duration::from_secs(5);
 const JOBS_MAX: u32 = 20;
 const OPERATIONS_MAX: u32 = 500;
 
@@ -100,6 +103,7 @@ pub struct Monitor {
     backoff: Duration,
     connect_error: Option<Error>,
     jobs_at: Option<Instant>,
+    machine_at: Option<Instant>,
     owner: Credentials,
 }
 
@@ -128,6 +132,7 @@ impl Monitor {
             backoff: RECONNECT_MIN,
             connect_error: None,
             jobs_at: None,
+            machine_at: None,
             owner: Credentials::current(),
         }
     }
@@ -415,6 +420,15 @@ impl Monitor {
         {
             self.snapshot.destinations.set(destinations, now);
         }
+        if self.interest.is_shown && self.machine_at.is_none_or(|at| at.elapsed() >= MACHINE_EVERY)
+        {
+            self.machine_at = Some(Instant::now());
+            let load = process_table::machine_load().map_err(|error| {
+                Error::new(ErrorCode::FileAccess, "the load of the machine cannot be read")
+                    .detail(error.to_string())
+            });
+            self.snapshot.machine.update(load, now);
+        }
     }
 
     fn take_log(&mut self, outcome: Result<Option<crate::api::LogTail>>) {
@@ -440,6 +454,13 @@ impl Monitor {
         }
     }
 
+    fn has_seen_all(&self) -> bool {
+        let one = &self.snapshot;
+        let was_asked = one.server.taken_at.is_some() || one.server.error.is_some();
+        let has_answered = one.sessions.taken_at.is_some() || one.sessions.error.is_some();
+        one.is_settled && (!one.connected || (was_asked && has_answered))
+    }
+
     async fn make_messages(&mut self) {
         let id = &self.snapshot.identity.id;
         let interrupted: Vec<String> = self
@@ -463,7 +484,11 @@ impl Monitor {
             interrupted_jobs: &interrupted,
         });
         let earlier = Arc::clone(&self.snapshot.messages);
-        self.memory.sync_messages(&mut made, &earlier).await;
+        keep_beginnings(&mut made, &earlier);
+        // Before everything has been looked at once, a condition that is not seen has not ended.
+        if self.has_seen_all() {
+            self.memory.sync_messages(&mut made).await;
+        }
         if *earlier != made {
             self.snapshot.messages = Arc::new(made);
         }

@@ -118,6 +118,7 @@ pub fn draw(
         heading.push(' ');
     }
     put(buf, line_of(place, 0), heading.trim_end(), look.style(Role::Title));
+    draw_more_signs(look, place, columns, &layout, buf);
     for (number, row) in rows.iter().enumerate() {
         let line = line_of(place, number + 1);
         if line.height == 0 {
@@ -128,6 +129,30 @@ pub fn draw(
     let selected = view.selected.filter(|number| *number < rows.len())?;
     let line = line_of(place, selected + 1);
     (line.height > 0).then(|| Position::new(line.x, line.y))
+}
+
+/// Says where columns are out of sight: `[` and `]` scroll them.
+fn draw_more_signs(
+    look: &Look,
+    place: Rect,
+    columns: &[Column],
+    layout: &[(usize, u16)],
+    buf: &mut Buffer,
+) {
+    let heading = line_of(place, 0);
+    if heading.height == 0 || heading.width < 2 {
+        return;
+    }
+    let has_last = layout.last().is_some_and(|(index, _)| index + 1 == columns.len());
+    if !has_last {
+        let last = Rect::new(heading.right() - 1, heading.y, 1, 1);
+        put(buf, last, look.symbols.right, look.style(Role::Key));
+    }
+    let is_scrolled = layout.get(1).is_some_and(|(index, _)| *index > 1);
+    if let (true, Some((_, width))) = (is_scrolled, layout.first()) {
+        let after_first = heading.x + 1 + width;
+        put(buf, Rect::new(after_first, heading.y, 1, 1), look.symbols.left, look.style(Role::Key));
+    }
 }
 
 fn draw_row(
