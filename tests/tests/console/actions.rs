@@ -102,7 +102,7 @@ fn a_query_is_cancelled_and_marked_sessions_are_terminated() {
     console.wait_for("4 clients");
     console.send(&format!("/!{}\r", sleeper.pid()));
     console.wait_for("filter: !");
-    press(&console, "   ", "3 marked");
+    press(&console, "g   ", "3 marked");
     press(&console, "t", "Terminate session");
     for session in &others {
         assert!(console.find(&session.pid().to_string()).is_some());
