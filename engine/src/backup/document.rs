@@ -173,6 +173,8 @@ pub struct ProgressDocument {
     pub timeline: u32,
     /// Process that takes it.
     pub pid: u32,
+    /// When that process began, in clock ticks since boot.
+    pub pid_start_ticks: u64,
     /// Machine of the process.
     pub host: String,
 }

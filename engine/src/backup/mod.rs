@@ -5,6 +5,7 @@
 
 pub mod adopt;
 pub mod blockmap;
+pub mod catalog;
 pub mod chain;
 pub mod codec;
 pub mod copy;
@@ -13,7 +14,17 @@ pub mod exclude;
 pub mod filelist;
 pub mod layout;
 pub mod listing;
+pub mod machine;
+pub mod manifest;
 pub mod pack;
 pub mod page;
+pub mod plan;
+pub mod retention;
+pub mod session;
 pub mod stream;
 pub mod tar;
+
+/// The name of this machine.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
