@@ -22,6 +22,6 @@ pub use meaning::{Meaning, WalCheckpoint};
 pub use names::{SegmentName, SegmentSize, WalFileName};
 pub use page::{PAGE_BYTES, PageState, WalVersion};
 pub use record::{BlockReference, Record, RelationFile, ResourceManager};
-pub use scan::{Scan, Step, Stop};
+pub use scan::{Carry, Scan, Step, Stop};
 pub use segment::{Segment, SegmentError};
 pub use xact::{TransactionEnd, TransactionOutcome};
