@@ -1,6 +1,7 @@
 //! The command line: one-shot forms of the console's panes and actions.
 
 pub mod args;
+pub mod backup;
 pub mod connections;
 pub mod console;
 pub mod demo;
@@ -40,7 +41,8 @@ fn dispatch(arguments: &[OsString]) -> u8 {
     if let Some(code) = wal::fast(arguments) {
         return code;
     }
-    let cli = match Cli::try_parse_from(arguments) {
+    let translated = backup::translated(arguments);
+    let cli = match Cli::try_parse_from(translated.as_deref().unwrap_or(arguments)) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -86,6 +88,10 @@ fn one_shot(cli: &Cli, command: &CliCommand) -> Result<u8> {
             CliCommand::Prepared(args) => prepared::run(global, args).await,
             CliCommand::Logs(args) => logs::run(global, args).await,
             CliCommand::Instance(args) => instance::run(global, args).await,
+            CliCommand::Backup(args) => backup::run(global, args).await,
+            CliCommand::Backups(args) => backup::list(global, args).await,
+            CliCommand::Verify(args) => backup::verify(global, args).await,
+            CliCommand::RestorePoint(args) => backup::restore_point(global, args).await,
             _ => Ok(EXIT_USAGE),
         }
     })
