@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -55,6 +56,27 @@ impl Repository {
             .arg(self.instance.data_directory())
             .arg("--state-dir")
             .arg(self.state_directory())
+    }
+
+    /// Starts a pgdeck command that the test will end, or whose end it will wait for.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(bin::pgdeck());
+        command
+            .args(arguments)
+            .arg("-D")
+            .arg(self.instance.data_directory())
+            .arg("--state-dir")
+            .arg(self.state_directory())
+            .env_clear()
+            .env("PATH", crate::hermetic::PATH)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        crate::forks::spawn(&mut command).expect("pgdeck can be started")
     }
 
     fn state_directory(&self) -> PathBuf {
