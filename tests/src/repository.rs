@@ -31,6 +31,8 @@ impl Repository {
     #[must_use]
     pub fn start_with(builder: InstanceBuilder) -> Self {
         let instance = builder.initdb_option("--data-checksums").create();
+        // How a server that is ended at once treats the command that runs at this moment.
+        instance.allow_log("archive command was terminated by signal 3");
         let destination = instance.make_directory("backup");
         let push = format!("{} wal-push \"%p\" {}", bin::pgdeck().display(), destination.display());
         instance.set("wal_level", "replica");
@@ -252,18 +254,46 @@ impl Restored {
         fs::write(&path, before + &text).expect("settings can be written");
         fs::write(self.directory.join("recovery.signal"), "").expect("the signal can be written");
         account::give(&self.directory.join("recovery.signal"));
+        self.launch();
+        // pg_ctl is content with hot standby.
+        let promoted = crate::proc::wait_for(std::time::Duration::from_secs(60), || {
+            self.try_query("select pg_is_in_recovery()").as_deref() == Ok("f")
+        });
+        assert!(promoted, "it stays in recovery\n{}", self.log());
+    }
+
+    /// Starts it as a standby of an instance.
+    ///
+    /// # Panics
+    /// When it does not start, with its log.
+    pub fn start_standby(&mut self, primary: &TestInstance) {
+        let socket = self.directory.parent().expect("it has a parent").display().to_string();
+        let port = self.port.number;
+        let conninfo = primary.conninfo();
+        let text = format!(
+            "primary_conninfo = '{conninfo}'\nport = {port}\nunix_socket_directories = '{socket}'\n"
+        );
+        let path = self.directory.join("postgresql.auto.conf");
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        fs::write(&path, before + &text).expect("settings can be written");
+        let signal = self.directory.join("standby.signal");
+        fs::write(&signal, "").expect("the signal can be written");
+        account::give(&signal);
+        self.launch();
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.with_extension("log")).unwrap_or_default()
+    }
+
+    fn launch(&mut self) {
         let log = self.directory.with_extension("log");
         let mut command = account::command(self.major.program("pg_ctl"));
         command.args(["start", "-w", "-t", "60", "-D"]).arg(&self.directory).arg("-l").arg(&log);
         self.started = true;
         if let Err(error) = account::output_of(command) {
-            panic!("{error}\n{}", fs::read_to_string(&log).unwrap_or_default());
+            panic!("{error}\n{}", self.log());
         }
-        // pg_ctl is content with hot standby.
-        let promoted = crate::proc::wait_for(std::time::Duration::from_secs(60), || {
-            self.try_query("select pg_is_in_recovery()").as_deref() == Ok("f")
-        });
-        assert!(promoted, "it stays in recovery\n{}", fs::read_to_string(&log).unwrap_or_default());
     }
 
     /// The first column of the first row.

@@ -99,7 +99,7 @@ pub async fn run(site: &BackupSite, plan: &Plan, context: &mut JobContext) -> Re
         run.tell(step.phase());
         let outcome = tokio::select! {
             outcome = run.perform(&state, step) => outcome,
-            error = cancelled(context) => Err(error),
+            error = cancelled(context), if step.can_be_cancelled() => Err(error),
         };
         let is_open = state.is_open_in_server();
         let outcome = outcome.unwrap_or_else(Outcome::Failed);
@@ -232,8 +232,7 @@ impl Run<'_> {
         self.copying = Some(tokio::task::spawn_blocking(move || copy::run(work)));
         let mut tell = tokio::time::interval(TELL_EVERY);
         let mut ping = tokio::time::interval(PING_EVERY);
-        loop {
-            let Some(copying) = &mut self.copying else { break };
+        while let Some(copying) = &mut self.copying {
             tokio::select! {
                 ended = copying => {
                     self.copying = None;

@@ -65,7 +65,7 @@ impl<'a> ContentStream<'a> {
     ///
     /// # Errors
     /// `InvalidData` when it is not what the list says; as reading files.
-    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    pub fn piece(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
             let waiting = self.decoded.len() - self.position;
             if self.content_left > 0 && waiting > 0 {

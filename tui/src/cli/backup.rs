@@ -56,7 +56,7 @@ pub async fn run(global: &GlobalArgs, args: &BackupArgs) -> Result<u8> {
     }
     let mut engine = OneShot::start(engine_config(global))?;
     let instance = engine.only_instance().await?.identity.id.clone();
-    let command = Command::Backup { instance, request: request(args) };
+    let command = Command::Backup { instance, request: Box::new(request(args)) };
     let mut code = 0;
     let ended = watched(&mut engine, command, |event| {
         if let Event::BackedUp { warnings, .. } = event {
