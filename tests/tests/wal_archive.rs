@@ -17,9 +17,11 @@ use pgdeck_engine::wal::index::SegmentTail;
 use pgdeck_tests::{Major, StopMode, TestInstance, proc, wal};
 
 /// How the server calls the program.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Own,
+    /// The same with a restore that looks ahead.
+    Ahead,
     Guide,
 }
 
@@ -48,7 +50,9 @@ impl Site {
     fn archive_command(&self) -> String {
         let (programs, destination) = (self.programs.display(), self.destination.display());
         match self.form {
-            Form::Own => format!("{programs}/pgdeck wal-push \"%p\" {destination}"),
+            Form::Own | Form::Ahead => {
+                format!("{programs}/pgdeck wal-push \"%p\" {destination}")
+            }
             Form::Guide => {
                 format!("{programs}/pgx_xlogcopy.cmd \"%p\" \"{destination}/archived_xlog/%f\"")
             }
@@ -59,6 +63,9 @@ impl Site {
         let (programs, destination) = (self.programs.display(), self.destination.display());
         match self.form {
             Form::Own => format!("{programs}/pgdeck wal-get %f \"%p\" -B {destination}"),
+            Form::Ahead => {
+                format!("{programs}/pgdeck wal-get %f \"%p\" -B {destination} --prefetch 4")
+            }
             Form::Guide => {
                 format!("{programs}/pgx_walcopy.cmd \"{destination}/archived_xlog/%f\" \"%p\"")
             }
@@ -136,6 +143,7 @@ fn archives_and_restores(major: Major, form: Form) {
     let restored = site.recover(&base);
     let rows = |server: &TestInstance| server.query_one_text("postgres", "select count(*) from t");
     assert_eq!(rows(&restored), "12000");
+    assert!(!restored.data_directory().join("pg_wal/pgdeck-prefetch").exists());
     // It goes on archiving to the same place, on a timeline of its own.
     restored.sql("postgres", "insert into t values (7, 'on timeline 2')");
     let on_two = restored.switch_and_wait_archived();
@@ -182,7 +190,7 @@ fn check_archive(site: &Site, last: &str) {
     assert!(commits >= 120, "{commits}");
     assert_eq!(points.into_iter().collect::<Vec<_>>(), ["after the load"]);
     let incoming = match site.form {
-        Form::Own => "archived_wal/.incoming",
+        Form::Own | Form::Ahead => "archived_wal/.incoming",
         Form::Guide => "archived_xlog/.incoming",
     };
     let left = fs::read_dir(site.destination.join(incoming)).unwrap().count();
@@ -200,10 +208,10 @@ macro_rules! for_every_major {
 
 for_every_major! {
     major_13_archives_and_restores = V13, Own;
-    major_14_archives_and_restores = V14, Own;
+    major_14_archives_and_restores = V14, Ahead;
     major_15_archives_and_restores = V15, Guide;
     major_16_archives_and_restores = V16, Own;
-    major_17_archives_and_restores = V17, Own;
+    major_17_archives_and_restores = V17, Ahead;
     major_18_archives_and_restores = V18, Guide;
 }
 

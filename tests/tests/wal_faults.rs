@@ -1,110 +1,13 @@
-//! The archive's faults: what must be refused is refused, nothing is ever overwritten or taken
-//! for absent, and a kill or a failing disk leaves nothing half-written under a final name.
+//! The archive's faults: what must be refused is refused, and nothing is ever overwritten or
+//! taken for absent.
 
 // Clippy excuses functions marked as tests, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use pgdeck_engine::api::{ErrorCode, WalCompression, WalPlace, WalPush};
-use pgdeck_engine::pg::wal::WalFileName;
-use pgdeck_engine::sys::disk::Disk;
-use pgdeck_engine::sys::faults::{Fault, Plan, Spell};
-use pgdeck_engine::wal::archive::Archive;
-use pgdeck_engine::wal::push::push;
-use pgdeck_tests::{Finished, Major, Run, StopMode, TestInstance, bin};
-
-/// A stopped cluster with a few complete segments, and an empty destination.
-struct Site {
-    instance: TestInstance,
-    names: Vec<String>,
-}
-
-impl Site {
-    fn new(segment_size: &str) -> Self {
-        let instance = TestInstance::builder(Major::V17)
-            .initdb_option(segment_size)
-            .setting("wal_keep_size", "1GB")
-            .start();
-        instance.sql("postgres", "create table t (a int, b text)");
-        let mut names = Vec::new();
-        for _ in 0..4 {
-            instance.sql(
-                "postgres",
-                "insert into t select i, md5(i::text) from generate_series(1, 4000) i",
-            );
-            names.push(
-                instance.query_one_text("postgres", "select pg_walfile_name(pg_switch_wal())"),
-            );
-        }
-        instance.stop(StopMode::Fast);
-        Self { instance, names }
-    }
-
-    fn segment(&self, index: usize) -> PathBuf {
-        self.instance.data_directory().join("pg_wal").join(&self.names[index])
-    }
-
-    fn destination(&self, name: &str) -> PathBuf {
-        self.instance.make_directory(name)
-    }
-
-    /// A file of this name with this content, outside of `pg_wal`.
-    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
-        let directory = self.instance.directory().join("made");
-        let _ = fs::create_dir(&directory);
-        let path = directory.join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    fn push(&self, source: &Path, destination: &Path) -> Finished {
-        let run = Run::pgdeck().arg("wal-push").arg(source).arg(destination);
-        run.arg("-D").arg(self.instance.data_directory()).finish()
-    }
-
-    fn get(&self, name: &str, destination: &Path) -> (Finished, PathBuf) {
-        let target = self.instance.directory().join("RECOVERYXLOG");
-        let _ = fs::remove_file(&target);
-        let run = Run::pgdeck().arg("wal-get").arg(name).arg(&target).arg("-B").arg(destination);
-        (run.arg("-D").arg(self.instance.data_directory()).finish(), target)
-    }
-
-    fn request(&self, index: usize, destination: &Path) -> WalPush {
-        WalPush {
-            source: self.segment(index),
-            place: WalPlace::Destination(destination.to_owned()),
-            compression: WalCompression::default(),
-            data_directory: Some(self.instance.data_directory().to_owned()),
-        }
-    }
-}
-
-/// Names of finished files in the archive.
-fn archived(destination: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(destination.join("archived_wal")) else { return Vec::new() };
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| name != ".incoming" && !name.ends_with(".idx"))
-        .collect();
-    names.sort();
-    names
-}
-
-/// A refusal: nothing on standard output, three lines on standard error.
-#[track_caller]
-fn assert_refused(finished: &Finished, fact: &str) {
-    assert_eq!(finished.code(), Some(2), "{finished:?}");
-    assert_eq!(finished.stdout, "");
-    let lines: Vec<&str> = finished.stderr.lines().collect();
-    assert_eq!(lines.len(), 3, "{}", finished.stderr);
-    assert!(lines[0].starts_with("pgdeck: ") && lines[0].contains(fact), "{}", finished.stderr);
-    assert!(lines[1].starts_with("DETAIL: "), "{}", finished.stderr);
-    assert!(lines[2].starts_with("HINT: "), "{}", finished.stderr);
-}
+use pgdeck_tests::wal::{WalSite as Site, archived, assert_refused};
+use pgdeck_tests::{Run, bin};
 
 #[test]
 fn the_same_again_is_done_and_other_content_is_refused() {
@@ -118,8 +21,7 @@ fn the_same_again_is_done_and_other_content_is_refused() {
     let stored = destination.join("archived_wal").join(format!("{}.zst", site.names[0]));
     let before = fs::read(&stored).unwrap();
     let mut other = fs::read(site.segment(0)).unwrap();
-    let last = other.len() - 1;
-    other[last] ^= 1;
+    other[100_000] ^= 1;
     let other = site.file(&site.names[0], &other);
     assert_refused(&site.push(&other, &destination), "is in the archive with other content");
     assert_eq!(fs::read(&stored).unwrap(), before);
@@ -132,10 +34,11 @@ fn the_same_again_is_done_and_other_content_is_refused() {
     site.instance.finish().unwrap();
 }
 
-#[test]
-fn what_is_not_the_file_its_name_says_is_refused() {
-    let site = Site::new("--wal-segsize=1");
-    let destination = site.destination("backup");
+/// A file that must be refused: what is wrong, its name, its content, and words of the fact and
+/// of the detail.
+type Wrong = (&'static str, String, Vec<u8>, &'static str, &'static str);
+
+fn wrong_files(site: &Site) -> Vec<Wrong> {
     let whole = fs::read(site.segment(0)).unwrap();
     let name = site.names[0].clone();
     let next = site.names[1].clone();
@@ -145,7 +48,7 @@ fn what_is_not_the_file_its_name_says_is_refused() {
         content
     };
     let not_its = "is not the WAL file its name says";
-    let cases: Vec<(&str, String, Vec<u8>, &str, &str)> = vec![
+    vec![
         ("empty", name.clone(), vec![], not_its, "it has 0 bytes, not 1048576"),
         ("truncated", name.clone(), whole[..whole.len() - 1].to_vec(), not_its, "1048575 bytes"),
         ("longer", name.clone(), [&whole[..], b"x"].concat(), not_its, "1048577 bytes"),
@@ -197,8 +100,14 @@ fn what_is_not_the_file_its_name_says_is_refused() {
             "",
         ),
         ("compressed", format!("{name}.zst"), whole.clone(), "is no name of a WAL file", ""),
-    ];
-    for (what, name, content, fact, detail) in cases {
+    ]
+}
+
+#[test]
+fn what_is_not_the_file_its_name_says_is_refused() {
+    let site = Site::new("--wal-segsize=1");
+    let destination = site.destination("backup");
+    for (what, name, content, fact, detail) in wrong_files(&site) {
         let finished = site.push(&site.file(&name, &content), &destination);
         assert_refused(&finished, fact);
         assert!(finished.stderr.contains(detail), "{what}: {}", finished.stderr);
@@ -397,189 +306,44 @@ fn usage_errors_of_a_restore_are_above_125() {
     }
 }
 
-/// Whatever fails, the archive is sound and the next push succeeds.
 #[test]
-fn whichever_operation_of_a_push_fails_the_archive_is_sound() {
+fn looking_ahead_gives_what_is_whole_and_nothing_else() {
     let site = Site::new("--wal-segsize=1");
-    let name = WalFileName::parse(&site.names[0]).unwrap();
-    let content = fs::read(site.segment(0)).unwrap();
-    let mut done = 0;
-    for (fault, spell) in [
-        (Fault::Eio, Spell::Once),
-        (Fault::Enospc, Spell::FromThenOn),
-        (Fault::ShortWrite, Spell::Once),
-    ] {
-        for number in 1.. {
-            done += 1;
-            let destination = site.destination(&format!("backup-{done}"));
-            let plan = Plan::new(number, fault, spell);
-            let outcome = push(&Disk::with_plan(plan.clone()), &site.request(0, &destination));
-            check_after_fault(&destination, name, &content, outcome.is_ok());
-            if let Err(error) = &outcome {
-                assert_ne!(error.code, ErrorCode::WalConflict, "{error}");
-                assert!(!error.detail.is_empty(), "{error}");
-            }
-            let again = push(&Disk::real(), &site.request(0, &destination));
-            assert!(again.is_ok(), "{fault:?} {number}: {again:?}");
-            check_after_fault(&destination, name, &content, true);
-            if !plan.has_struck() {
-                assert!(number > 15, "{number} operations are too few to be all");
-                break;
-            }
-        }
+    let destination = site.destination("backup");
+    for index in 0..4 {
+        site.push(&site.segment(index), &destination).expect_code(0);
     }
-    site.instance.finish().unwrap();
-}
-
-/// What has a final name is whole; after success it is there.
-#[track_caller]
-fn check_after_fault(destination: &Path, name: WalFileName, content: &[u8], success: bool) {
-    let Ok(archive) = Archive::open(&Disk::real(), destination) else {
-        assert!(!success, "there is no archive");
-        return;
+    let pg_wal = site.instance.make_directory("pg_wal");
+    let target = pg_wal.join("RECOVERYXLOG");
+    let get = |index: usize| {
+        let run = Run::pgdeck().arg("wal-get").arg(&site.names[index]).arg(&target);
+        let run = run.arg("-B").arg(&destination).arg("-D").arg(site.instance.data_directory());
+        let finished = run.args(["--prefetch", "2"]).finish();
+        let code = finished.code().unwrap();
+        if code == 0 {
+            assert!(fs::read(&target).unwrap() == fs::read(site.segment(index)).unwrap());
+        }
+        code
     };
-    let found = archive.find(name).unwrap();
-    assert!(found.len() == 1 || (!success && found.is_empty()), "{found:?}");
-    for file in found {
-        assert!(archive.read(&file).unwrap() == content, "{file:?}");
-    }
-    assert_eq!(archive.list().unwrap().strangers, Vec::<PathBuf>::new());
-    let _ = archive.identity().unwrap();
-}
-
-#[test]
-fn a_push_killed_before_any_operation_leaves_nothing_half_written() {
-    let site = Site::new("--wal-segsize=1");
-    let name = WalFileName::parse(&site.names[0]).unwrap();
-    let content = fs::read(site.segment(0)).unwrap();
-    let destination = site.destination("backup");
-    for number in 1.. {
-        let run = Run::pgdeck().arg("wal-push").arg(site.segment(0)).arg(&destination);
-        let finished = run.env("PGDECK_FAULT", format!("{number}:kill")).finish();
-        check_after_fault(&destination, name, &content, finished.code() == Some(0));
-        if finished.code() == Some(0) {
-            break;
-        }
-        assert_eq!(finished.signal(), Some(9), "{finished:?}");
-        assert!(number < 100, "it does not end");
-    }
-    site.push(&site.segment(0), &destination).expect_code(0);
-    check_after_fault(&destination, name, &content, true);
-    site.instance.finish().unwrap();
-}
-
-#[test]
-fn a_push_killed_at_a_random_moment_leaves_nothing_half_written() {
-    let site = Site::new("--wal-segsize=16");
-    let name = WalFileName::parse(&site.names[0]).unwrap();
-    let content = fs::read(site.segment(0)).unwrap();
-    let began = std::time::Instant::now();
-    site.push(&site.segment(0), &site.destination("whole")).expect_code(0);
-    let whole = began.elapsed();
-    let mut killed = 0;
-    for round in 0..25_u32 {
-        let destination = site.destination(&format!("backup-{round}"));
-        let mut command = Command::new(bin::pgdeck());
-        command.arg("wal-push").arg(site.segment(0)).arg(&destination);
-        command.stderr(Stdio::null()).process_group(0);
-        let mut child = command.spawn().unwrap();
-        // Spread over the time that a whole push takes.
-        std::thread::sleep(whole * (round * 7 % 25) / 25);
-        child.kill().unwrap();
-        let success = child.wait().unwrap().success();
-        killed += u32::from(!success);
-        check_after_fault(&destination, name, &content, success);
-        if round % 5 == 0 {
-            site.push(&site.segment(0), &destination).expect_code(0);
-            check_after_fault(&destination, name, &content, true);
-        }
-    }
-    assert!(killed > 5, "only {killed} pushes were killed in time");
-    site.instance.finish().unwrap();
-}
-
-#[test]
-fn pushes_of_one_segment_at_once_agree() {
-    let site = Site::new("--wal-segsize=16");
-    let destination = site.destination("backup");
-    let kinds = ["zstd", "lz4", "none", "zstd"];
-    std::thread::scope(|scope| {
-        for kind in kinds.iter().chain(&kinds) {
-            let (site, destination) = (&site, &destination);
-            scope.spawn(move || {
-                let run = Run::pgdeck().arg("wal-push").arg(site.segment(0)).arg(destination);
-                run.args(["--compress", kind]).finish().expect_code(0);
-            });
-        }
-    });
-    let archive = Archive::open(&Disk::real(), &destination).unwrap();
-    let name = WalFileName::parse(&site.names[0]).unwrap();
-    let content = fs::read(site.segment(0)).unwrap();
-    for file in archive.find(name).unwrap() {
-        assert!(archive.read(&file).unwrap() == content, "{file:?}");
-    }
-    let incoming = destination.join("archived_wal/.incoming");
-    assert_eq!(fs::read_dir(incoming).unwrap().count(), 0);
-    site.instance.finish().unwrap();
-}
-
-/// A small file system of its own; unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(path: PathBuf, options: &str) -> Self {
-        let run = Run::program("mount").args(["-t", "tmpfs", "-o", options, "pgdeck-test"]);
-        run.arg(&path).finish().expect_code(0);
-        Self(path)
-    }
-
-    fn remount(&self, options: &str) {
-        let run = Run::program("mount").args(["-o", &format!("remount,{options}")]);
-        run.arg(&self.0).finish().expect_code(0);
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Run::program("umount").arg("-l").arg(&self.0).try_finish();
-    }
-}
-
-/// Root alone can mount; as another user the same is shown with a directory that is closed.
-#[test]
-fn a_full_or_read_only_destination_is_named_and_recovers() {
-    let site = Site::new("--wal-segsize=1");
-    let destination = site.destination("backup");
-    let name = WalFileName::parse(&site.names[1]).unwrap();
-    let content = fs::read(site.segment(1)).unwrap();
-    if !rustix::process::geteuid().is_root() {
-        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o500);
-        fs::set_permissions(&destination, closed).unwrap();
-        assert_refused(&site.push(&site.segment(1), &destination), "cannot be written to");
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        fs::set_permissions(&destination, open).unwrap();
-        site.instance.finish().unwrap();
-        return;
-    }
-    let disk = SmallDisk::mount(destination.clone(), "size=64k");
-    let finished = site.push(&site.segment(1), &destination);
-    assert_refused(&finished, "cannot be written to");
-    assert!(finished.stderr.contains("No space left on device"), "{}", finished.stderr);
-    check_after_fault(&destination, name, &content, false);
-    assert_eq!(fs::read_dir(destination.join("archived_wal/.incoming")).unwrap().count(), 0);
-    disk.remount("size=8m,ro");
-    let finished = site.push(&site.segment(1), &destination);
-    assert_refused(&finished, "cannot be written to");
-    assert!(finished.stderr.contains("Read-only file system"), "{}", finished.stderr);
-    disk.remount("size=8m,rw");
-    site.push(&site.segment(1), &destination).expect_code(0);
-    check_after_fault(&destination, name, &content, true);
-    disk.remount("size=8m,ro");
-    // A get writes nothing there.
-    assert_eq!(site.get(&site.names[1], &destination).0.code(), Some(0));
-    assert_eq!(site.get(&site.names[2], &destination).0.code(), Some(1));
-    drop(disk);
-    // Not mounted any more: nothing is taken for absent.
-    assert_eq!(site.get(&site.names[2], &destination).0.code(), Some(204));
+    let spooled = || {
+        let entries = fs::read_dir(pg_wal.join("pgdeck-prefetch")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(get(0), 0);
+    let ahead = spooled();
+    assert_eq!(ahead.len(), 2, "{ahead:?}");
+    // From the spool: the archive is not asked any more.
+    let archived = destination.join(format!("archived_wal/{}.zst", site.names[1]));
+    fs::rename(&archived, archived.with_extension("away")).unwrap();
+    assert_eq!(get(1), 0);
+    // A crash may leave a spooled file with zeros at its end.
+    let cut = fs::File::options().write(true).open(&ahead[1]).unwrap();
+    cut.set_len(100_000).unwrap();
+    cut.set_len(1 << 20).unwrap();
+    assert_eq!(get(2), 0, "fetched anew");
+    assert_eq!(get(3), 0);
+    assert_eq!(get(1), 202, "passed, and missing");
     site.instance.finish().unwrap();
 }
