@@ -15,6 +15,7 @@ pub mod repository;
 pub mod run;
 pub mod tidy;
 pub mod tls;
+pub mod wal;
 
 mod account;
 mod cache;
