@@ -8,10 +8,12 @@
 pub mod bin;
 pub mod hermetic;
 pub mod instance;
+pub mod load;
 pub mod majors;
 pub mod proc;
 pub mod pty;
 pub mod repository;
+pub mod restored;
 pub mod run;
 pub mod tidy;
 pub mod tls;
@@ -26,10 +28,12 @@ mod template;
 
 pub use hermetic::Home;
 pub use instance::{InstanceBuilder, Session, TestInstance};
+pub use load::Load;
 pub use majors::Major;
 pub use pgdeck_engine::api::StopMode;
 pub use pty::Console;
-pub use repository::{Load, Repository, Restored};
+pub use repository::Repository;
+pub use restored::Restored;
 pub use run::{Finished, Run, run};
 pub use rustix::process::Signal;
 pub use server_log::LogFindings;

@@ -14,7 +14,7 @@ use crate::api::{
 use crate::backup::plan::Plan;
 use crate::backup::session::BackupSession;
 use crate::backup::site::{self, BackupSite};
-use crate::backup::{catalog, expire, restore_points, run, verify};
+use crate::backup::{catalog, expire, prepare, restore_points, run, verify};
 use crate::instance::lifecycle::Site;
 use crate::jobs::board::JobBoard;
 use crate::jobs::runner::{self, JobContext, JobSetup};
@@ -215,7 +215,7 @@ impl Backups {
     async fn deleted(&self, destination: Option<PathBuf>, label: String) -> Result<String> {
         let destination =
             self.site.as_owner(move |site| site.destination(destination.as_deref())).await?;
-        let _lock = run::lock(&self.site, &destination, "deletion").await?;
+        let _lock = prepare::lock(&self.site, &destination, "deletion").await?;
         let removed = self
             .site
             .as_owner(move |site| expire::delete(&site.disk, &destination, &label))

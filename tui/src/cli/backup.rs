@@ -10,8 +10,9 @@ use pgdeck_engine::api::{
     Result, Soundness, VerifyDepth, VerifyReport,
 };
 
-use super::args::{
-    BackupAction, BackupArgs, BackupsArgs, GlobalArgs, RestorePointArgs, TypeArg, VerifyArgs,
+use super::args::GlobalArgs;
+use super::backup_args::{
+    BackupAction, BackupArgs, BackupsArgs, RestorePointArgs, TypeArg, VerifyArgs,
 };
 use super::oneshot::{OneShot, engine_config};
 use super::output;
@@ -136,7 +137,7 @@ fn progress_line(status: &JobStatus) -> String {
     let progress = &status.progress;
     let mut line = format!("{}: {}", status.kind.word(), progress.phase);
     if let (Some(done), Some(total)) = (progress.done, progress.total) {
-        let percent = if total == 0 { 100 } else { done.saturating_mul(100) / total };
+        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
         line.push_str(&format!(" {percent} % of {}", text::bytes(total)));
     }
     if let Some(rate) = progress.rate {

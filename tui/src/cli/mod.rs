@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod backup;
+pub mod backup_args;
 pub mod connections;
 pub mod console;
 pub mod demo;
