@@ -246,9 +246,13 @@ fn restore_points_are_registered() {
     assert!(made.stdout.contains("is at 0/"), "{}", made.stdout);
     let too_long = repository.run(&["restore-point", &"x".repeat(64)]).finish();
     assert_eq!(too_long.code(), Some(64), "{}", too_long.stderr);
+    // One made with psql is found in the archive, once its segment is there.
+    repository.instance.sql("postgres", "select pg_create_restore_point('by psql')");
+    repository.backup(&[]);
     let listed = repository.run(&["restore-point", "--json"]).finish().expect_code(0);
     let points: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
-    assert_eq!(points.as_array().unwrap().len(), 1);
+    assert_eq!(points.as_array().unwrap().len(), 2, "{points}");
+    assert_eq!(points[1]["name"], "by psql");
     assert_eq!(points[0]["name"], "batch_20260701_1");
     let lsn = points[0]["lsn"].as_str().unwrap();
     assert!(made.stdout.contains(lsn), "{lsn}");

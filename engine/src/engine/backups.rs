@@ -187,8 +187,7 @@ impl Backups {
             .as_owner(move |site| {
                 let destination = site.destination(destination.as_deref())?;
                 let entries = catalog::read(&site.disk, &destination)?;
-                let points = restore_points::read(&site.disk, &destination)
-                    .map_err(|error| crate::wal::identity::unreadable(&destination, &error))?;
+                let points = restore_points::all(&site.disk, &destination)?;
                 Ok(Event::Backups {
                     request,
                     destination,
