@@ -240,6 +240,25 @@ fn the_commands_of_the_guide() {
 }
 
 #[test]
+fn backups_are_listed_and_verified_when_the_data_disk_is_gone() {
+    let repository = Repository::start(Major::V16);
+    repository.backup(&[]);
+    repository.instance.stop(pgdeck_tests::StopMode::Fast);
+    let data = repository.instance.data_directory();
+    let away = data.with_extension("away");
+    fs::rename(data, &away).unwrap();
+    let place = repository.destination().to_str().unwrap();
+    // By both names, and by the destination alone.
+    let listed = repository.run(&["backups", "-B", place]).finish();
+    let alone = Run::pgdeck().args(["backups", "-B", place]).finish();
+    let verified = Run::pgdeck().args(["verify", "-B", place]).finish();
+    fs::rename(&away, data).unwrap();
+    assert!(listed.expect_code(0).stdout.contains("COMPLETE"));
+    assert!(alone.expect_code(0).stdout.contains("COMPLETE"));
+    verified.expect_code(0);
+}
+
+#[test]
 fn restore_points_are_registered() {
     let repository = Repository::start(Major::V13);
     // WAL from before the first backup is of no use and not kept.

@@ -276,6 +276,15 @@ impl Backups {
     }
 }
 
+/// The data directory of the newest backup in a destination, for a command that names only
+/// the destination.
+#[must_use]
+pub fn data_directory_of(destination: &std::path::Path) -> Option<PathBuf> {
+    let entries = catalog::read(&Disk::real(), destination).ok()?;
+    let newest = entries.iter().rev().find_map(catalog::CatalogEntry::complete)?;
+    Some(newest.cluster.data_directory.clone())
+}
+
 fn summary(report: &VerifyReport) -> String {
     let trouble = match (report.damages.first(), report.warnings.first()) {
         (Some(first), _) => format!("{} damages, the first: {first}", report.damages.len()),
