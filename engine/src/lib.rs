@@ -3,6 +3,7 @@
 //! Front ends use [`api`] only. The other modules are public to the workspace's tests.
 
 pub mod api;
+pub mod backup;
 pub mod connections;
 pub mod demo;
 pub mod engine;
@@ -14,3 +15,4 @@ pub mod monitor;
 pub mod pg;
 pub mod storage;
 pub mod sys;
+pub mod wal;

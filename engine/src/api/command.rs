@@ -1,10 +1,14 @@
 //! What a front end may ask of the engine, and what it hears back.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{BackendTarget, Error, ErrorCode, InstanceId, JobId, OperationRecord, PreparedTarget};
+use super::{
+    BackendTarget, BackupInfo, BackupRequest, Error, ErrorCode, InstanceId, JobId, OperationRecord,
+    PreparedTarget, RestorePointInfo, VerifyDepth, VerifyReport,
+};
 use crate::pg::query::quote;
 
 /// Names a request, so that its answer can be told from others.
@@ -243,6 +247,49 @@ pub enum Command {
         /// How to stop.
         mode: StopMode,
     },
+    /// Take a backup. A job; a dry run is answered with the plan.
+    Backup {
+        /// Which.
+        instance: InstanceId,
+        /// What to take.
+        request: Box<BackupRequest>,
+    },
+    /// Verify a backup destination. A job.
+    Verify {
+        /// Which.
+        instance: InstanceId,
+        /// The destination; without it the instance's own.
+        destination: Option<PathBuf>,
+        /// How much to look at.
+        depth: VerifyDepth,
+        /// Threads; without it one for each processor.
+        jobs: Option<u32>,
+    },
+    /// The catalog of a backup destination, and its restore points.
+    FetchBackups {
+        /// Which.
+        instance: InstanceId,
+        /// The destination; without it the instance's own.
+        destination: Option<PathBuf>,
+    },
+    /// Delete a backup.
+    DeleteBackup {
+        /// Which.
+        instance: InstanceId,
+        /// The destination; without it the instance's own.
+        destination: Option<PathBuf>,
+        /// Its name.
+        label: String,
+    },
+    /// Make a restore point and register it.
+    CreateRestorePoint {
+        /// Which.
+        instance: InstanceId,
+        /// The destination of the register; without it the instance's own.
+        destination: Option<PathBuf>,
+        /// Its name.
+        name: String,
+    },
     /// Make a running stop or restart harsher.
     Escalate {
         /// Which job.
@@ -268,7 +315,9 @@ impl Command {
                 | Self::Recheck { .. }
                 | Self::FetchQuery { .. }
                 | Self::FetchOperations { .. }
-        )
+                | Self::FetchBackups { .. }
+                | Self::Verify { .. }
+        ) && !matches!(self, Self::Backup { request, .. } if request.dry_run)
     }
 }
 
@@ -329,6 +378,33 @@ pub enum Event {
         request: RequestId,
         /// Newest first.
         records: Arc<Vec<OperationRecord>>,
+    },
+    /// The catalog of a backup destination.
+    Backups {
+        /// The request.
+        request: RequestId,
+        /// The destination.
+        destination: PathBuf,
+        /// Oldest first.
+        backups: Arc<Vec<BackupInfo>>,
+        /// The register of restore points, oldest first.
+        restore_points: Arc<Vec<RestorePointInfo>>,
+    },
+    /// A backup is complete; its job ends next.
+    BackedUp {
+        /// The request.
+        request: RequestId,
+        /// The backup.
+        backup: Box<BackupInfo>,
+        /// What should be looked at.
+        warnings: Vec<String>,
+    },
+    /// A verification is done; its job ends next.
+    Verified {
+        /// The request.
+        request: RequestId,
+        /// What it found.
+        report: Box<VerifyReport>,
     },
     /// A job has ended.
     JobEnded {

@@ -24,6 +24,10 @@ pub enum JobKind {
     Stop,
     /// Stops and starts an instance.
     Restart,
+    /// Takes a backup.
+    Backup,
+    /// Verifies a backup destination.
+    Verify,
 }
 
 impl JobKind {
@@ -34,13 +38,23 @@ impl JobKind {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Backup => "backup",
+            Self::Verify => "verify",
         }
     }
 
     /// The kind with this word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Start, Self::Stop, Self::Restart].into_iter().find(|kind| kind.word() == word)
+        [Self::Start, Self::Stop, Self::Restart, Self::Backup, Self::Verify]
+            .into_iter()
+            .find(|kind| kind.word() == word)
+    }
+
+    /// Whether no other such job may work on the instance at the same time.
+    #[must_use]
+    pub fn is_exclusive(self) -> bool {
+        matches!(self, Self::Start | Self::Stop | Self::Restart)
     }
 }
 

@@ -4,6 +4,7 @@
 //! module and no other of the crate (a tidy test enforces it).
 
 mod activity;
+mod backup;
 mod command;
 mod config;
 mod error;
@@ -14,8 +15,10 @@ mod machine;
 mod message;
 mod snapshot;
 mod storage;
+mod wal;
 
 pub use activity::*;
+pub use backup::*;
 pub use command::*;
 pub use config::*;
 pub use error::{Error, ErrorCode, Result};
@@ -26,6 +29,7 @@ pub use machine::*;
 pub use message::*;
 pub use snapshot::*;
 pub use storage::*;
+pub use wal::*;
 
-pub use crate::engine::{Demo, Engine, run_demo_load};
+pub use crate::engine::{Demo, Engine, data_directory_of, run_demo_load, wal_get, wal_push};
 pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::catalog::{Entry, Shared};
 use crate::api::{
-    Error, ErrorCode, InstanceIdentity, InstanceState, JobId, JobKind, PreparedOutcome,
+    Error, ErrorCode, Event, InstanceIdentity, InstanceState, JobId, JobKind, PreparedOutcome,
     PreparedTarget, Result, StopMode,
 };
 use crate::connections::resolve;
@@ -52,17 +52,19 @@ pub(super) enum Answer {
     Accepted(JobId),
     Refused(Error),
     Ended(JobId, Result<String>),
+    /// Something on the way, for the front end as it is.
+    Said(Box<Event>),
 }
 
 /// Writes to the operations log; without a journal nothing is written.
 #[derive(Clone, Debug)]
-struct Log {
-    journal: Option<JournalHandle>,
+pub(super) struct Log {
+    pub(super) journal: Option<JournalHandle>,
     host: String,
 }
 
 impl Log {
-    async fn of(orders: &mpsc::Sender<Order>, identity: &InstanceIdentity) -> Self {
+    pub(super) async fn of(orders: &mpsc::Sender<Order>, identity: &InstanceIdentity) -> Self {
         let (reply, answer) = oneshot::channel();
         let journal = match orders.send(Order::Journal(reply)).await {
             Ok(()) => answer.await.ok().flatten(),
@@ -71,14 +73,14 @@ impl Log {
         Self { journal, host: identity.host.clone() }
     }
 
-    async fn begin(&self, action: &str, command: &str) -> Option<OperationId> {
+    pub(super) async fn begin(&self, action: &str, command: &str) -> Option<OperationId> {
         let journal = self.journal.as_ref()?;
         let who = credentials::operator();
         let (action, command) = (action.to_owned(), command.to_owned());
         journal.begin_operation(who, self.host.clone(), action, command).await.ok()
     }
 
-    async fn end(&self, id: Option<OperationId>, outcome: &Result<String>) {
+    pub(super) async fn end(&self, id: Option<OperationId>, outcome: &Result<String>) {
         let (Some(journal), Some(id)) = (&self.journal, id) else { return };
         let text = outcome.as_ref().map_or_else(ToString::to_string, Clone::clone);
         let _ = journal.end_operation(id, text, outcome.is_ok()).await;
@@ -156,7 +158,7 @@ pub(super) fn job(entry: &Entry, shared: &Shared, work: Work) -> Result<Job> {
     };
     let site =
         Site::new(target.clone(), shared.bin_directory.as_deref(), shared.run_as.as_deref())?;
-    if shared.board.is_busy(Some(&entry.identity.id)) {
+    if shared.board.is_operated(&entry.identity.id) {
         return Err(taken(&entry.identity.name, "a job of this pgdeck"));
     }
     let lock_path = lock_path(shared, target, &site.credentials);

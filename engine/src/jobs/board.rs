@@ -82,11 +82,12 @@ impl JobBoard {
         self.publish();
     }
 
-    /// Whether a job of this process is at work on the instance (or on any).
+    /// Whether a job of this process starts or stops the instance now.
     #[must_use]
-    pub fn is_busy(&self, instance: Option<&InstanceId>) -> bool {
+    pub fn is_operated(&self, instance: &InstanceId) -> bool {
         self.inner.borrow().own.values().any(|job| {
-            job.state == JobState::Running && instance.is_none_or(|id| *id == job.id.instance)
+            let is_running = job.state == JobState::Running && job.kind.is_exclusive();
+            is_running && *instance == job.id.instance
         })
     }
 

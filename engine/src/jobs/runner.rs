@@ -36,7 +36,13 @@ pub struct JobContext {
     orders: mpsc::Receiver<JobControl>,
 }
 
-impl JobContext {
+/// A way to tell how far a job is. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    progress: watch::Sender<JobProgress>,
+}
+
+impl Reporter {
     /// Tells how far the job is.
     pub fn report(&self, progress: JobProgress) {
         self.progress.send_if_modified(|current| {
@@ -44,6 +50,19 @@ impl JobContext {
             *current = progress;
             is_new
         });
+    }
+}
+
+impl JobContext {
+    /// Tells how far the job is.
+    pub fn report(&self, progress: JobProgress) {
+        self.reporter().report(progress);
+    }
+
+    /// A way to tell how far the job is while orders are waited for.
+    #[must_use]
+    pub fn reporter(&self) -> Reporter {
+        Reporter { progress: self.progress.clone() }
     }
 
     /// Waits for the next order. Never ends when nobody can give one any more.
@@ -247,14 +266,14 @@ mod tests {
         };
         let (job, mut context) = register(setup).await;
         let id = job.id().clone();
-        assert!(board.is_busy(None) && board.is_own(&id) && id.number < 0);
+        assert!(board.is_operated(&id.instance) && board.is_own(&id) && id.number < 0);
         board.control(&id, JobControl::Cancel).unwrap();
         let body = async move {
             assert_eq!(context.order().await, JobControl::Cancel);
             Ok("stopped cleanly".to_owned())
         };
         assert_eq!(job.run(body).await.unwrap(), "stopped cleanly");
-        assert!(!board.is_busy(None));
+        assert!(!board.is_operated(&id.instance));
         let error = board.control(&id, JobControl::Cancel).unwrap_err();
         assert_eq!(error.code, ErrorCode::JobNotFound);
     }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pgdeck_engine::api::WalCompression;
 
+use super::backup_args::{BackupArgs, BackupsArgs, RestorePointArgs, VerifyArgs};
 use crate::console::terminal::policy::ColourChoice;
 
 /// A terminal operations console for PostgreSQL 13 to 18.
@@ -114,6 +116,37 @@ pub enum CliCommand {
         after_help = "Examples:\n  pgdeck instance list\n  pgdeck instance stop -D /database/inst1 -m smart"
     )]
     Instance(InstanceArgs),
+    /// Take a backup into the instance's backup destination, or delete one
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  pgdeck backup -D /database/inst1\n  pgdeck backup --type full --compress lz4 --jobs 4\n  pgdeck backup --dry-run\n  pgdeck backup delete 2026-07-01_13-30-40 --yes\n\nAlso as: pgx_dmpall -D DIR\n\nExit codes: 0 complete, 1 complete with warnings (such as damaged pages), 2 failed."
+    )]
+    Backup(BackupArgs),
+    /// List the backups of a destination
+    #[command(
+        after_help = "Examples:\n  pgdeck backups -D /database/inst1\n  pgdeck backups -B /backup/inst1 --json\n\nAlso as: pgx_rcvall -l -D DIR [-B DEST]\n\nDates are UTC, as in the names of the backups."
+    )]
+    Backups(BackupsArgs),
+    /// Verify backups and archived WAL; exit 0 sound, 1 warnings, 2 damaged or a gap
+    #[command(
+        after_help = "Examples:\n  pgdeck verify -D /database/inst1\n  pgdeck verify --quick --json"
+    )]
+    Verify(VerifyArgs),
+    /// Make a restore point and register it, or list the register
+    #[command(
+        after_help = "Examples:\n  pgdeck restore-point batch_20260701_1\n  pgdeck restore-point --json"
+    )]
+    RestorePoint(RestorePointArgs),
+    /// Put a WAL file into the archive: archive_command
+    #[command(
+        after_help = "Example, in postgresql.conf:\n  archive_command = 'pgdeck wal-push \"%p\" /backup/inst1'\n\nAlso as: pgx_xlogcopy.cmd \"%p\" \"DEST/archived_wal/%f\""
+    )]
+    WalPush(WalPushArgs),
+    /// Get a WAL file out of the archive: restore_command; exit 1 absent, above 125 failed
+    #[command(
+        after_help = "Example, in postgresql.conf:\n  restore_command = 'pgdeck wal-get %f \"%p\" -B /backup/inst1'\n\nAlso as: pgx_walcopy.cmd \"DEST/archived_wal/%f\" \"%p\""
+    )]
+    WalGet(WalGetArgs),
     /// Make a throw-away instance with sample load and open the console on it
     #[command(
         after_help = "Examples:\n  pgdeck demo\n  pgdeck demo --headless\n  pgdeck demo --stop"
@@ -324,6 +357,42 @@ pub enum ModeArg {
     Immediate,
     /// Kills every process; the next start recovers.
     Kill,
+}
+
+/// `pgdeck wal-push`.
+#[derive(Clone, Debug, Args)]
+pub struct WalPushArgs {
+    /// The file, %p
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Backup destination; the file goes into its archived_wal
+    #[arg(value_name = "DEST")]
+    pub destination: PathBuf,
+    /// zstd, zstd:LEVEL, lz4 or none
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "zstd:1",
+        value_parser = super::wal::parse_compression
+    )]
+    pub compress: WalCompression,
+}
+
+/// `pgdeck wal-get`.
+#[derive(Clone, Debug, Args)]
+pub struct WalGetArgs {
+    /// Name of the file, %f
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Where to put it, %p
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Backup destination [default: pgx.backup_destination of the data directory]
+    #[arg(short = 'B', long, value_name = "DEST")]
+    pub backup_destination: Option<PathBuf>,
+    /// Segments to fetch ahead
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub prefetch: u32,
 }
 
 /// `pgdeck demo`.

@@ -1,6 +1,8 @@
 //! The command line: one-shot forms of the console's panes and actions.
 
 pub mod args;
+pub mod backup;
+pub mod backup_args;
 pub mod connections;
 pub mod console;
 pub mod demo;
@@ -12,6 +14,9 @@ pub mod prepared;
 pub mod report;
 pub mod shell;
 pub mod status;
+pub mod wal;
+
+use std::ffi::OsString;
 
 use clap::Parser;
 use pgdeck_engine::api::{Error, ErrorCode, Result};
@@ -26,7 +31,19 @@ const EXIT_ERROR: u8 = 2;
 /// Runs the program; the exit code.
 #[must_use]
 pub fn main() -> u8 {
-    let cli = match Cli::try_parse() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if wal::is_restore(&arguments) {
+        return wal::restore_exit(std::panic::catch_unwind(|| dispatch(&arguments)).ok());
+    }
+    dispatch(&arguments)
+}
+
+fn dispatch(arguments: &[OsString]) -> u8 {
+    if let Some(code) = wal::fast(arguments) {
+        return code;
+    }
+    let translated = backup::translated(arguments);
+    let cli = match Cli::try_parse_from(translated.as_deref().unwrap_or(arguments)) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -51,6 +68,8 @@ fn run(cli: &Cli) -> Result<u8> {
             output::raw(&crate::console::commands::key_list_markdown());
             Ok(0)
         }
+        Some(CliCommand::WalPush(args)) => wal::run_push(&cli.global, args),
+        Some(CliCommand::WalGet(args)) => wal::run_get(&cli.global, args),
         Some(CliCommand::Demo(args)) => demo::run(cli, args),
         Some(CliCommand::DemoLoad { dir }) => demo::load(dir),
         Some(command) => one_shot(cli, command),
@@ -70,6 +89,10 @@ fn one_shot(cli: &Cli, command: &CliCommand) -> Result<u8> {
             CliCommand::Prepared(args) => prepared::run(global, args).await,
             CliCommand::Logs(args) => logs::run(global, args).await,
             CliCommand::Instance(args) => instance::run(global, args).await,
+            CliCommand::Backup(args) => backup::run(global, args).await,
+            CliCommand::Backups(args) => backup::list(global, args).await,
+            CliCommand::Verify(args) => backup::verify(global, args).await,
+            CliCommand::RestorePoint(args) => backup::restore_point(global, args).await,
             _ => Ok(EXIT_USAGE),
         }
     })

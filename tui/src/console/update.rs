@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 use pgdeck_engine::api::{
-    Command, Event, Fleet, JobState, Severity, SignalKind, SignalResult, Snapshot,
+    Command, Event, Fleet, JobState, Severity, SignalKind, SignalResult, Snapshot, Soundness,
 };
 use std::sync::Arc;
 
@@ -204,6 +204,21 @@ fn take_event(state: &mut State, event: Event) {
         Event::Operations { request, records } => {
             state.pending.remove(&request);
             state.dialogs.push(Dialog::Text(operations(&records, state.zone)));
+        }
+        Event::Backups { request, .. } => drop(state.pending.remove(&request)),
+        Event::BackedUp { warnings, .. } => {
+            for warning in warnings {
+                state.say(Severity::Warning, warning);
+            }
+        }
+        Event::Verified { report, .. } => {
+            let severity = match report.soundness {
+                Soundness::Sound => return,
+                Soundness::Warnings => Severity::Warning,
+                Soundness::Damaged => Severity::Error,
+            };
+            let first = report.damages.iter().chain(&report.warnings).next();
+            state.say(severity, first.cloned().unwrap_or_default());
         }
         Event::JobEnded { job, outcome } => {
             let is_shown = state
