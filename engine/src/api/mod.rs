@@ -4,6 +4,7 @@
 //! module and no other of the crate (a tidy test enforces it).
 
 mod activity;
+mod archiving;
 mod command;
 mod config;
 mod error;
@@ -15,6 +16,7 @@ mod snapshot;
 mod storage;
 
 pub use activity::*;
+pub use archiving::*;
 pub use command::*;
 pub use config::*;
 pub use error::{Error, ErrorCode, Result};
