@@ -14,3 +14,4 @@ pub mod monitor;
 pub mod pg;
 pub mod storage;
 pub mod sys;
+pub mod wal;

@@ -194,6 +194,30 @@ error_codes! {
     /// The demo cannot be made or removed here.
     DemoFailed = "demo_failed",
         hint: "Choose another place with --dir, or remove the old demo with 'pgdeck demo --stop'.";
+    /// The backup destination, or the archive in it, cannot be read.
+    RepositoryUnreadable = "repository_unreadable",
+        hint: "Mount the disk, or correct path and permissions; nothing was taken for absent.";
+    /// Something in the backup destination is damaged.
+    RepositoryDamaged = "repository_damaged",
+        hint: "Keep the file, restore it from another copy, then run 'pgdeck verify'.";
+    /// The backup destination belongs to another database cluster.
+    RepositoryForeign = "repository_foreign",
+        hint: "Give every database cluster a backup destination of its own.";
+    /// Something cannot be written into the backup destination.
+    RepositoryWrite = "repository_write",
+        hint: "Check space, mount state and owner of the backup destination; the server tries again by itself.";
+    /// A file given to the archive is no WAL file of this cluster, or is damaged.
+    WalInvalid = "wal_invalid",
+        hint: "Nothing was archived; find out where the file comes from before the server removes it.";
+    /// A file of that name with other content is in the archive.
+    WalConflict = "wal_conflict",
+        hint: "Two servers write to one archive, or one was recovered without a new timeline; give one of them another destination. Nothing was overwritten.";
+    /// A WAL file is absent although later ones exist.
+    WalGap = "wal_gap",
+        hint: "Find the missing file (the server's pg_wal, the mirror, another copy), or recover to a target before it.";
+    /// A WAL file is absent and nothing later exists.
+    WalAbsent = "wal_absent",
+        hint: "This is the end of the archive; recovery ends here.";
     /// The command line is wrong.
     UsageInvalid = "usage_invalid",
         hint: "See 'pgdeck --help'.";

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod credentials;
 pub mod deadline;
 pub mod device;
+pub mod disk;
+pub mod faults;
 pub mod file;
 pub mod lock;
 pub mod log_file;
