@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{BackendTarget, Error, ErrorCode, InstanceId, JobId, OperationRecord, PreparedTarget};
+use super::{
+    ArchiveReport, BackendTarget, Error, ErrorCode, InstanceId, JobId, OperationRecord,
+    PreparedTarget, SetupPlan, SetupRequest,
+};
 use crate::pg::query::quote;
 
 /// Names a request, so that its answer can be told from others.
@@ -243,6 +246,29 @@ pub enum Command {
         /// How to stop.
         mode: StopMode,
     },
+    /// Work out what setting up the WAL archive would change. Changes nothing.
+    PlanSetup {
+        /// Which.
+        instance: InstanceId,
+        /// What for.
+        request: SetupRequest,
+    },
+    /// Set up the WAL archive as a plan said. A job.
+    Setup {
+        /// Which.
+        instance: InstanceId,
+        /// What for.
+        request: SetupRequest,
+        /// The plan that was confirmed ([`SetupPlan::fingerprint`]).
+        fingerprint: u32,
+    },
+    /// Prove that archiving works: send a WAL segment through.
+    CheckArchive {
+        /// Which.
+        instance: InstanceId,
+        /// Seconds the segment may take.
+        limit_seconds: u32,
+    },
     /// Make a running stop or restart harsher.
     Escalate {
         /// Which job.
@@ -268,6 +294,7 @@ impl Command {
                 | Self::Recheck { .. }
                 | Self::FetchQuery { .. }
                 | Self::FetchOperations { .. }
+                | Self::PlanSetup { .. }
         )
     }
 }
@@ -329,6 +356,20 @@ pub enum Event {
         request: RequestId,
         /// Newest first.
         records: Arc<Vec<OperationRecord>>,
+    },
+    /// What a set-up would do.
+    SetupPlanned {
+        /// The request.
+        request: RequestId,
+        /// The plan.
+        plan: Arc<SetupPlan>,
+    },
+    /// What a check of the archive found.
+    ArchiveChecked {
+        /// The request.
+        request: RequestId,
+        /// What was found.
+        report: Arc<ArchiveReport>,
     },
     /// A job has ended.
     JobEnded {

@@ -24,9 +24,14 @@ pub enum JobKind {
     Stop,
     /// Stops and starts an instance.
     Restart,
+    /// Sets up the WAL archive.
+    Setup,
 }
 
 impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Start, Self::Stop, Self::Restart, Self::Setup];
+
     /// The word.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -34,13 +39,14 @@ impl JobKind {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Setup => "backup setup",
         }
     }
 
     /// The kind with this word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Start, Self::Stop, Self::Restart].into_iter().find(|kind| kind.word() == word)
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 

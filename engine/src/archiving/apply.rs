@@ -48,7 +48,7 @@ pub async fn apply(
         .hint("Look at the new plan and confirm that."));
     }
     report(context, "preparing the destination");
-    let identity = identity_of(site).await?;
+    let identity = identity_of(site, &prepared.status).await?;
     let place = prepared.plan.destination.clone();
     as_owner(&site.credentials, move || make_destination(&place, &identity)).await?;
     report(context, "writing the configuration files");
@@ -80,18 +80,18 @@ fn result(prepared: &Prepared) -> String {
     format!("{done}; {rest}")
 }
 
-async fn identity_of(site: &Site) -> Result<RepositoryIdentity> {
+async fn identity_of(site: &Site, status: &InstanceStatus) -> Result<RepositoryIdentity> {
+    let major = status.major.ok_or_else(|| {
+        Error::new(ErrorCode::NotACluster, "the cluster's PostgreSQL version is not known")
+    })?;
     let site = site.clone();
     let looked = tokio::task::spawn_blocking(move || site.control_file()).await;
     let control = looked.map_err(|error| {
         Error::new(ErrorCode::ControlFileDamaged, "the control file was not read")
             .detail(error.to_string())
     })??;
-    Ok(RepositoryIdentity::new(
-        control.system_identifier,
-        control.major,
-        control.build.wal_segment_bytes,
-    ))
+    let segment_bytes = control.build.wal_segment_bytes;
+    Ok(RepositoryIdentity::new(control.system_identifier, major, segment_bytes))
 }
 
 async fn as_owner(
@@ -188,7 +188,8 @@ async fn read_by_program(site: &Site, status: &InstanceStatus) -> Result<()> {
         limit: CHECK_LIMIT,
     };
     let ran = tokio::task::spawn_blocking(move || program.run()).await;
-    let ended = ran.map_err(|error| error.to_string()).and_then(|ran| ran.map_err(|e| e.to_string()));
+    let ended =
+        ran.map_err(|error| error.to_string()).and_then(|ran| ran.map_err(|e| e.to_string()));
     match ended {
         Ok(ended) if ended.code == Some(0) => Ok(()),
         Ok(ended) => Err(refused(ended.output.trim())),

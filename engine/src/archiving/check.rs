@@ -158,7 +158,9 @@ async fn reason(connected: &Connected) -> Result<String> {
     let failed = optional_text(&row, "last_failed_wal")?.unwrap_or_default();
     let count: i64 = column(&row, "failed_count")?;
     Ok(if is_failing {
-        format!("The archiver fails with {failed} ({count} failures): see pgdeck logs --severity log")
+        format!(
+            "The archiver fails with {failed} ({count} failures): see pgdeck logs --severity log"
+        )
     } else {
         "The archiver reports no failure: is it another destination than archive_command's?".into()
     })

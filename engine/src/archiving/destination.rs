@@ -123,14 +123,16 @@ fn existing(path: &Path, real: &Path, owner: &Credentials) -> Result<Vec<String>
         let detail = format!("others may look into it: its mode is {:04o}", stat.mode);
         return Err(refused(path, &detail).hint(format!("chmod 0700 {}", real.display())));
     }
-    let names =
-        file::list(real, NAMES_MAX).map_err(|error| refused(path, &error.to_string()))?;
+    let names = file::list(real, NAMES_MAX).map_err(|error| refused(path, &error.to_string()))?;
     let is_ours = names.iter().any(|name| name == IDENTITY_FILE);
     // A file system of its own begins with this directory.
     let foreign = names.iter().find(|name| name.as_str() != "lost+found");
     if let Some(name) = foreign.filter(|_| !is_ours) {
-        return Err(refused(path, &format!("it is not empty (\"{name}\") and was not made by pgdeck"))
-            .hint("Choose an empty directory."));
+        return Err(refused(
+            path,
+            &format!("it is not empty (\"{name}\") and was not made by pgdeck"),
+        )
+        .hint("Choose an empty directory."));
     }
     let usage = device::usage(real).map_err(|error| refused(path, &error.to_string()))?;
     if usage.read_only {

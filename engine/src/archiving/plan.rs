@@ -62,7 +62,8 @@ pub(super) async fn prepare(
         owner.run(inner).map_err(|error| not_as_owner(&error)).and_then(|outcome| outcome)
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(Error::new(ErrorCode::FileAccess, "the plan was not finished").detail(error.to_string()))
+        Err(Error::new(ErrorCode::FileAccess, "the plan was not finished")
+            .detail(error.to_string()))
     })
 }
 
@@ -123,7 +124,9 @@ fn may_run(program: &std::path::Path, site: &Site) -> Result<()> {
     let fact = format!("the server's user {user} cannot run {}", program.display());
     Err(Error::new(ErrorCode::ProgramFailed, fact)
         .detail("the server runs the archive command with this program")
-        .hint("Install pgdeck where everybody can run it: make install, or a copy in /usr/local/bin."))
+        .hint(
+            "Install pgdeck where everybody can run it: make install, or a copy in /usr/local/bin.",
+        ))
 }
 
 fn refuse_broken(conf: &crate::pg::conf::Conf) -> Result<()> {
@@ -231,7 +234,11 @@ mod tests {
         assert_eq!(then(&command, None), SetupThen::Start);
         assert_eq!(then(&command, Some(&archiving)), SetupThen::Reload);
         assert_eq!(then(&[], Some(&archiving)), SetupThen::Nothing);
-        assert_eq!(then(&[], Some(&fresh)), SetupThen::Restart, "the files are ahead of the server");
+        assert_eq!(
+            then(&[], Some(&fresh)),
+            SetupThen::Restart,
+            "the files are ahead of the server"
+        );
         assert_eq!(then(&command, Some(&minimal)), SetupThen::Restart);
     }
 }

@@ -86,7 +86,11 @@ pub(super) fn in_files<'a>(conf: &'a Conf, name: &str) -> &'a str {
 /// `%p` and `%f` are the server's; a percent sign of our own is doubled.
 ///
 /// Source: "Setting Up WAL Archiving" in the PostgreSQL manual; the command goes to a shell.
-pub(super) fn archive_command(program: &Path, destination: &Path, compression: Option<&str>) -> String {
+pub(super) fn archive_command(
+    program: &Path,
+    destination: &Path,
+    compression: Option<&str>,
+) -> String {
     let option = compression.map(|method| format!(" --compress {method}")).unwrap_or_default();
     let place = destination.join(ARCHIVE_DIRECTORY).display().to_string();
     format!(
@@ -122,8 +126,7 @@ fn shell_escaped(text: &str) -> String {
 ///
 /// `archive_mode = always` and `wal_level = logical` are more than enough and stay.
 pub(super) fn wishes(conf: &Conf, request: &SetupRequest, destination: &Path) -> Vec<Wish> {
-    let mut wishes =
-        vec![Wish::new("pgx.backup_destination", destination.display().to_string())];
+    let mut wishes = vec![Wish::new("pgx.backup_destination", destination.display().to_string())];
     if in_files(conf, "wal_level").eq_ignore_ascii_case("minimal") {
         wishes.push(Wish::new("wal_level", "replica"));
     }
@@ -135,7 +138,7 @@ pub(super) fn wishes(conf: &Conf, request: &SetupRequest, destination: &Path) ->
     if let Some(seconds) = request.archive_timeout_seconds {
         let bare = in_files(conf, "archive_timeout");
         // The file may say 5min; both mean 300.
-        let now = crate::pg::conf::as_int_with_unit(bare, crate::pg::conf::BaseUnit::Second);
+        let now = crate::pg::conf::as_int_with_unit(bare, crate::pg::conf::BaseUnit::Seconds);
         if now != Some(i64::from(seconds)) {
             wishes.push(Wish::new("archive_timeout", seconds.to_string()));
         }

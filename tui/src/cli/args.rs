@@ -114,6 +114,17 @@ pub enum CliCommand {
         after_help = "Examples:\n  pgdeck instance list\n  pgdeck instance stop -D /database/inst1 -m smart"
     )]
     Instance(InstanceArgs),
+    /// Set up the archive for backups
+    #[command(after_help = "Examples:\n  pgdeck backup setup -D /database/inst1 -B /backup/inst1")]
+    Backup(BackupArgs),
+    /// Prove that archiving works: exit 0 sound, 1 warnings, 2 broken, 3 cannot tell
+    #[command(after_help = "Example:\n  pgdeck check -D /database/inst1")]
+    Check(CheckArgs),
+    /// Write a systemd timer or a cron line for a daily backup
+    #[command(
+        after_help = "Examples:\n  pgdeck schedule -D /database/inst1 --at 02:30\n  pgdeck schedule -D /database/inst1 --kind cron"
+    )]
+    Schedule(ScheduleArgs),
     /// Make a throw-away instance with sample load and open the console on it
     #[command(
         after_help = "Examples:\n  pgdeck demo\n  pgdeck demo --headless\n  pgdeck demo --stop"
@@ -311,6 +322,84 @@ pub enum ModeArg {
     Immediate,
     /// Kills every process; the next start recovers.
     Kill,
+}
+
+/// `pgdeck backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: BackupAction,
+}
+
+/// What to do with backups.
+#[derive(Debug, Subcommand)]
+pub enum BackupAction {
+    /// Set destination and WAL archive in the configuration, and prove that a segment arrives
+    Setup(SetupArgs),
+}
+
+/// `pgdeck backup setup`.
+#[derive(Clone, Debug, Args)]
+pub struct SetupArgs {
+    /// Backup data storage destination
+    #[arg(short = 'B', long, value_name = "DIR")]
+    pub destination: PathBuf,
+    /// Make the destination when it does not exist
+    #[arg(long)]
+    pub create: bool,
+    /// Compression of archived WAL: zstd, zstd:N, lz4 or none [default: zstd:1]
+    #[arg(long, value_name = "METHOD")]
+    pub compress: Option<String>,
+    /// Archive a segment at least this often while there are changes (archive_timeout)
+    #[arg(long, value_name = "SECONDS")]
+    pub archive_timeout: Option<u32>,
+    /// Show what would change and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Confirm
+    #[arg(long)]
+    pub yes: bool,
+    /// The plan as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// How long the first segment may take to arrive
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u32,
+}
+
+/// `pgdeck check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// How long a segment may take to arrive
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u32,
+    /// The findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pgdeck schedule`.
+#[derive(Clone, Debug, Args)]
+pub struct ScheduleArgs {
+    /// What to write
+    #[arg(long, value_enum, default_value_t = ScheduleKind::Systemd)]
+    pub kind: ScheduleKind,
+    /// Time of day
+    #[arg(long, value_name = "HH:MM", default_value = "02:30")]
+    pub at: String,
+    /// Write into this directory instead of printing
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// A kind of schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScheduleKind {
+    /// A service and a timer.
+    Systemd,
+    /// A file for /etc/cron.d.
+    Cron,
 }
 
 /// `pgdeck demo`.

@@ -1,6 +1,7 @@
 //! The command line: one-shot forms of the console's panes and actions.
 
 pub mod args;
+pub mod check;
 pub mod connections;
 pub mod console;
 pub mod demo;
@@ -10,13 +11,15 @@ pub mod oneshot;
 pub mod output;
 pub mod prepared;
 pub mod report;
+pub mod schedule;
+pub mod setup;
 pub mod shell;
 pub mod status;
 
 use clap::Parser;
 use pgdeck_engine::api::{Error, ErrorCode, Result};
 
-use args::{Cli, CliCommand};
+use args::{BackupAction, Cli, CliCommand};
 
 /// Wrong usage (`EX_USAGE` of `sysexits.h`).
 const EXIT_USAGE: u8 = 64;
@@ -70,6 +73,11 @@ fn one_shot(cli: &Cli, command: &CliCommand) -> Result<u8> {
             CliCommand::Prepared(args) => prepared::run(global, args).await,
             CliCommand::Logs(args) => logs::run(global, args).await,
             CliCommand::Instance(args) => instance::run(global, args).await,
+            CliCommand::Check(args) => check::run(global, args).await,
+            CliCommand::Schedule(args) => schedule::run(global, args).await,
+            CliCommand::Backup(args) => match &args.action {
+                BackupAction::Setup(setup) => setup::run(global, setup).await,
+            },
             _ => Ok(EXIT_USAGE),
         }
     })

@@ -158,7 +158,9 @@ fn request_of(event: &Event) -> Option<RequestId> {
         | Event::Done { request, .. }
         | Event::Signalled { request, .. }
         | Event::QueryText { request, .. }
-        | Event::Operations { request, .. } => Some(*request),
+        | Event::Operations { request, .. }
+        | Event::SetupPlanned { request, .. }
+        | Event::ArchiveChecked { request, .. } => Some(*request),
         Event::JobEnded { .. } => None,
     }
 }

@@ -188,6 +188,12 @@ fn take_event(state: &mut State, event: Event) {
             state.pending.remove(&request);
             state.dialogs.push(Dialog::Text(operations(&records)));
         }
+        Event::ArchiveChecked { request, report } => {
+            state.pending.remove(&request);
+            state.dialogs.push(Dialog::Text(archive_report(&report)));
+        }
+        // Nothing in the console asks for a plan yet.
+        Event::SetupPlanned { request, .. } => drop(state.pending.remove(&request)),
         Event::JobEnded { job, outcome } => {
             let is_shown = state
                 .dialogs
@@ -224,6 +230,17 @@ fn signalled(kind: SignalKind, results: &[SignalResult]) -> (Severity, String) {
             ),
         ),
     }
+}
+
+fn archive_report(report: &pgdeck_engine::api::ArchiveReport) -> TextView {
+    let mut body = String::new();
+    for finding in &report.findings {
+        body.push_str(&format!("{}: {}\n", finding.severity.word(), finding.text));
+        if !finding.hint.is_empty() {
+            body.push_str(&format!("  {}\n", finding.hint));
+        }
+    }
+    TextView::new("WAL archive", Vec::new(), body)
 }
 
 fn operations(records: &[pgdeck_engine::api::OperationRecord]) -> TextView {

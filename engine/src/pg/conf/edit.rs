@@ -127,8 +127,8 @@ fn literal(wish: &Wish) -> Result<String, Error> {
         return Err(Error::new(ErrorCode::UsageInvalid, fact)
             .detail("configuration files hold one setting a line"));
     }
-    let is_plain =
-        !wish.value.is_empty() && wish.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_plain = !wish.value.is_empty()
+        && wish.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if is_plain {
         return Ok(wish.value.clone());
     }
