@@ -14,6 +14,7 @@ mod log;
 mod message;
 mod snapshot;
 mod storage;
+mod wal;
 
 pub use activity::*;
 pub use archiving::*;
@@ -26,6 +27,7 @@ pub use log::*;
 pub use message::*;
 pub use snapshot::*;
 pub use storage::*;
+pub use wal::*;
 
-pub use crate::engine::{Demo, Engine, run_demo_load};
+pub use crate::engine::{Demo, Engine, run_demo_load, wal_get, wal_push};
 pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};

@@ -16,9 +16,9 @@ use crate::sys::credentials::Credentials;
 use crate::sys::disk::Disk;
 use crate::sys::file;
 use crate::sys::process::Program;
+use crate::wal::archive::ARCHIVE_DIRECTORIES;
 use crate::wal::identity::{self, RepositoryIdentity};
 
-use super::ARCHIVE_DIRECTORY;
 use super::plan::{self, Prepared};
 
 /// A server reads its files and says so within this.
@@ -117,7 +117,7 @@ fn make_destination(place: &Path, identity: &RepositoryIdentity) -> Result<()> {
     };
     make(place)?;
     identity::ensure(&Disk::real(), place, identity)?;
-    make(&place.join(ARCHIVE_DIRECTORY))
+    make(&place.join(ARCHIVE_DIRECTORIES[0]))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Proving that archiving works: settings, the archiver's record, and one segment sent through.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::api::{ArchiveReport, Error, ErrorCode, Finding, Result, Severity};
@@ -9,15 +9,15 @@ use crate::instance::lifecycle::Site;
 use crate::pg::connect::Connected;
 use crate::pg::query::sql::{self, Query};
 use crate::pg::query::{column, optional_text, text};
+use crate::pg::wal::WalFileName;
 use crate::sys::credentials::Credentials;
-use crate::sys::file;
+use crate::sys::disk::Disk;
+use crate::wal::archive::Archive;
 
-use super::ARCHIVE_DIRECTORY;
+use super::plan::not_as_owner;
 use super::settings::RunningSettings;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// How a stored segment's name may go on.
-const STORED_SUFFIXES: [&str; 3] = ["", ".zst", ".lz4"];
 
 /// Checks the archive of a running instance and sends a segment through.
 ///
@@ -119,9 +119,11 @@ async fn send_through(
         return Ok(());
     }
     report.segment = Some(segment.clone());
-    let archive = destination.join(ARCHIVE_DIRECTORY);
+    let name = WalFileName::parse(&segment).ok_or_else(|| {
+        Error::new(ErrorCode::QueryFailed, format!("\"{segment}\" is no name of a WAL segment"))
+    })?;
     loop {
-        if arrived(&archive, &segment, &site.credentials).await? {
+        if arrived(destination, name, &site.credentials).await? {
             let seconds = began.elapsed().as_secs_f64();
             report.seconds = Some(seconds);
             let text = format!("segment {segment} arrived after {seconds:.1} s");
@@ -139,16 +141,16 @@ async fn send_through(
     Ok(())
 }
 
-async fn arrived(archive: &Path, segment: &str, owner: &Credentials) -> Result<bool> {
-    let names: Vec<PathBuf> =
-        STORED_SUFFIXES.iter().map(|suffix| archive.join(format!("{segment}{suffix}"))).collect();
-    let owner = owner.clone();
-    let look = move || owner.run(|| names.iter().any(|name| file::exists(name)));
-    let looked = tokio::task::spawn_blocking(look).await.map_err(std::io::Error::other);
-    looked.and_then(|inner| inner).map_err(|error| {
-        Error::new(ErrorCode::FileAccess, format!("\"{}\" cannot be read", archive.display()))
-            .detail(error.to_string())
-    })
+async fn arrived(destination: &Path, segment: WalFileName, owner: &Credentials) -> Result<bool> {
+    let (owner, destination) = (owner.clone(), destination.to_path_buf());
+    let look = move || {
+        let find = || Archive::open(&Disk::real(), &destination)?.find(segment);
+        owner.run(find).map_err(|error| not_as_owner(&error)).and_then(|found| found)
+    };
+    let found = tokio::task::spawn_blocking(look).await.map_err(|error| {
+        Error::new(ErrorCode::FileAccess, "the archive was not looked at").detail(error.to_string())
+    })?;
+    Ok(!found?.is_empty())
 }
 
 /// Why nothing arrives, as far as the server knows.
@@ -181,7 +183,7 @@ mod tests {
         let (goes_on, found) = findings(&[("archive_mode", "off", "default")]);
         assert!(!goes_on);
         assert_eq!(found, [(Severity::Error, "archive_mode is off".to_owned())]);
-        let ours = "/usr/bin/pgdeck wal-push \"%p\" \"/b/archived_wal/%f\"";
+        let ours = "/usr/bin/pgdeck wal-push \"%p\" /b";
         let good = [
             ("archive_mode", "on", "x"),
             ("archive_command", ours, "x"),

@@ -8,8 +8,7 @@ use crate::api::{CreateDestination, DestinationKind, Error, ErrorCode, Result};
 use crate::storage::destinations::places_of;
 use crate::sys::credentials::Credentials;
 use crate::sys::{device, file};
-
-use super::IDENTITY_FILE;
+use crate::wal::identity::IDENTITY_FILE;
 
 /// Names looked at in a destination.
 const NAMES_MAX: usize = 10_000;

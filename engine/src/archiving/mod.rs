@@ -12,8 +12,3 @@ mod settings;
 pub use apply::apply;
 pub use check::check;
 pub use plan::plan;
-
-/// The directory of the archive below the destination.
-pub const ARCHIVE_DIRECTORY: &str = "archived_wal";
-/// The repository's identity, the file that makes a destination ours.
-pub const IDENTITY_FILE: &str = "pgdeck-repository.json";

@@ -11,8 +11,6 @@ use crate::pg::connect::Connected;
 use crate::pg::query::sql;
 use crate::pg::query::{column, optional_text, text};
 
-use super::ARCHIVE_DIRECTORY;
-
 /// Values a server has when no file says otherwise (`guc_parameters.dat`, before it
 /// `guc_tables.c`).
 const DEFAULTS: [(&str, &str); 5] = [
@@ -92,11 +90,11 @@ pub(super) fn archive_command(
     compression: Option<&str>,
 ) -> String {
     let option = compression.map(|method| format!(" --compress {method}")).unwrap_or_default();
-    let place = destination.join(ARCHIVE_DIRECTORY).display().to_string();
+    let place = destination.display().to_string();
     format!(
-        "{} wal-push{option} \"%p\" \"{}/%f\"",
+        "{} wal-push{option} \"%p\" {}",
         shell_word(&program.display().to_string()),
-        shell_escaped(&place)
+        shell_word(&place)
     )
 }
 
@@ -214,11 +212,11 @@ mod tests {
         };
         assert_eq!(
             command("/usr/bin/pgdeck", "/backup/inst1", None),
-            r#"/usr/bin/pgdeck wal-push "%p" "/backup/inst1/archived_wal/%f""#
+            r#"/usr/bin/pgdeck wal-push "%p" /backup/inst1"#
         );
         assert_eq!(
             command("/opt/my tools/pgdeck", "/b 100%/$HOME/\"x\"", Some("lz4")),
-            r#""/opt/my tools/pgdeck" wal-push --compress lz4 "%p" "/b 100%%/\$HOME/\"x\"/archived_wal/%f""#
+            r#""/opt/my tools/pgdeck" wal-push --compress lz4 "%p" "/b 100%%/\$HOME/\"x\"""#
         );
     }
 

@@ -3,6 +3,7 @@
 //! Commands go in through a bounded queue (full means "engine busy", never a wait); the fleet
 //! comes out through a `watch`, events through a bounded channel.
 
+mod archive;
 mod catalog;
 mod operate;
 mod supervisor;
@@ -19,6 +20,8 @@ use crate::api::{
 };
 use crate::instance::config_file::ConfigFile;
 use crate::monitor::publisher::Publisher;
+
+pub use archive::{wal_get, wal_push};
 
 pub use crate::demo::Demo;
 pub use crate::demo::load::run as run_demo_load;

@@ -9,3 +9,4 @@ pub mod postmaster_pid;
 pub mod query;
 pub mod tls;
 pub mod types;
+pub mod wal;

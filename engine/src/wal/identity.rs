@@ -248,8 +248,8 @@ mod tests {
                 let disk = Disk::with_plan(plan.clone());
                 let outcome = ensure(&disk, directory.path(), &identity(7));
                 let found = load(&Disk::real(), directory.path()).unwrap();
-                if outcome.is_ok() {
-                    assert_eq!(found, Some(outcome.unwrap()), "{fault:?} {number}");
+                if let Ok(identity) = outcome {
+                    assert_eq!(found, Some(identity), "{fault:?} {number}");
                 }
                 ensure(&Disk::real(), directory.path(), &identity(7)).unwrap();
                 if !plan.has_struck() {

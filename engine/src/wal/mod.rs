@@ -1,5 +1,14 @@
 //! The WAL archive: pushing segments into it, getting them back, and what is in it.
 //!
-//! Invariants 15 to 18 of `docs/INVARIANTS.md` are kept here.
+//! Knows the layout of the archive (`docs/FORMATS.md`) and the answers that `archive_command`
+//! and `restore_command` must give; invariants 15 to 18 of `docs/INVARIANTS.md` are kept here.
 
+pub mod archive;
+pub mod cluster;
+pub mod continuity;
+pub mod get;
 pub mod identity;
+pub mod index;
+pub mod inspect;
+pub mod push;
+pub mod store;

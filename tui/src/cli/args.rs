@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pgdeck_engine::api::WalCompression;
 
 use crate::console::terminal::policy::ColourChoice;
 
@@ -125,6 +126,16 @@ pub enum CliCommand {
         after_help = "Examples:\n  pgdeck schedule -D /database/inst1 --at 02:30\n  pgdeck schedule -D /database/inst1 --kind cron"
     )]
     Schedule(ScheduleArgs),
+    /// Put a WAL file into the archive: archive_command
+    #[command(
+        after_help = "Example, in postgresql.conf:\n  archive_command = 'pgdeck wal-push \"%p\" /backup/inst1'\n\nAlso as: pgx_xlogcopy.cmd \"%p\" \"DEST/archived_wal/%f\""
+    )]
+    WalPush(WalPushArgs),
+    /// Get a WAL file out of the archive: restore_command; exit 1 absent, above 125 failed
+    #[command(
+        after_help = "Example, in postgresql.conf:\n  restore_command = 'pgdeck wal-get %f \"%p\" -B /backup/inst1'\n\nAlso as: pgx_walcopy.cmd \"DEST/archived_wal/%f\" \"%p\""
+    )]
+    WalGet(WalGetArgs),
     /// Make a throw-away instance with sample load and open the console on it
     #[command(
         after_help = "Examples:\n  pgdeck demo\n  pgdeck demo --headless\n  pgdeck demo --stop"
@@ -400,6 +411,42 @@ pub enum ScheduleKind {
     Systemd,
     /// A file for /etc/cron.d.
     Cron,
+}
+
+/// `pgdeck wal-push`.
+#[derive(Clone, Debug, Args)]
+pub struct WalPushArgs {
+    /// The file, %p
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Backup destination; the file goes into its archived_wal
+    #[arg(value_name = "DEST")]
+    pub destination: PathBuf,
+    /// zstd, zstd:LEVEL, lz4 or none
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "zstd:1",
+        value_parser = super::wal::parse_compression
+    )]
+    pub compress: WalCompression,
+}
+
+/// `pgdeck wal-get`.
+#[derive(Clone, Debug, Args)]
+pub struct WalGetArgs {
+    /// Name of the file, %f
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Where to put it, %p
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Backup destination [default: pgx.backup_destination of the data directory]
+    #[arg(short = 'B', long, value_name = "DEST")]
+    pub backup_destination: Option<PathBuf>,
+    /// Segments to fetch ahead
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub prefetch: u32,
 }
 
 /// `pgdeck demo`.

@@ -15,6 +15,9 @@ pub mod schedule;
 pub mod setup;
 pub mod shell;
 pub mod status;
+pub mod wal;
+
+use std::ffi::OsString;
 
 use clap::Parser;
 use pgdeck_engine::api::{Error, ErrorCode, Result};
@@ -29,7 +32,18 @@ const EXIT_ERROR: u8 = 2;
 /// Runs the program; the exit code.
 #[must_use]
 pub fn main() -> u8 {
-    let cli = match Cli::try_parse() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if wal::is_restore(&arguments) {
+        return wal::restore_exit(std::panic::catch_unwind(|| dispatch(&arguments)).ok());
+    }
+    dispatch(&arguments)
+}
+
+fn dispatch(arguments: &[OsString]) -> u8 {
+    if let Some(code) = wal::fast(arguments) {
+        return code;
+    }
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -54,6 +68,8 @@ fn run(cli: &Cli) -> Result<u8> {
             output::raw(&crate::console::commands::key_list_markdown());
             Ok(0)
         }
+        Some(CliCommand::WalPush(args)) => wal::run_push(&cli.global, args),
+        Some(CliCommand::WalGet(args)) => wal::run_get(&cli.global, args),
         Some(CliCommand::Demo(args)) => demo::run(cli, args),
         Some(CliCommand::DemoLoad { dir }) => demo::load(dir),
         Some(command) => one_shot(cli, command),
