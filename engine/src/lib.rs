@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod archiving;
+pub mod backup;
 pub mod connections;
 pub mod demo;
 pub mod engine;

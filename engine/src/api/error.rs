@@ -224,6 +224,33 @@ error_codes! {
     /// A WAL file is absent and nothing later exists.
     WalAbsent = "wal_absent",
         hint: "This is the end of the archive; recovery ends here.";
+    /// No backup destination is known.
+    BackupDestinationUnset = "backup_destination_unset",
+        hint: "Set pgx.backup_destination in postgresql.conf and reload, or name the directory with -B.";
+    /// The server is not set up for backups.
+    BackupNotPossible = "backup_not_possible",
+        hint: "Set wal_level = replica, archive_mode = on and an archive_command that pushes into the backup destination, then restart.";
+    /// Another backup, deletion or expiry works on the destination or the instance.
+    BackupRunning = "backup_running",
+        hint: "Wait for it, or cancel it: ':jobs' in the console, or Ctrl-C where it runs.";
+    /// Something in the data directory cannot be backed up.
+    BackupSourceOdd = "backup_source_odd",
+        hint: "Move it out of the data directory; PostgreSQL did not put it there.";
+    /// The backup was given up.
+    BackupAbandoned = "backup_abandoned",
+        hint: "Remove the cause and take the backup again; what was copied is kept and used.";
+    /// The destination has too little space.
+    BackupNoSpace = "backup_no_space",
+        hint: "Make room, delete a backup with 'pgdeck backup delete', or choose another destination.";
+    /// WAL does not arrive in the archive.
+    ArchiveStuck = "archive_stuck",
+        hint: "Correct archive_command and look at the server log; the server keeps the WAL meanwhile.";
+    /// There is no such backup, or it cannot be used.
+    BackupNotFound = "backup_not_found",
+        hint: "List the backups with 'pgdeck backups'.";
+    /// A backup cannot be deleted because others need it.
+    BackupNeeded = "backup_needed",
+        hint: "Delete the backups that need it first.";
     /// The command line is wrong.
     UsageInvalid = "usage_invalid",
         hint: "See 'pgdeck --help'.";

@@ -5,6 +5,7 @@
 
 mod activity;
 mod archiving;
+mod backup;
 mod command;
 mod config;
 mod error;
@@ -18,6 +19,7 @@ mod wal;
 
 pub use activity::*;
 pub use archiving::*;
+pub use backup::*;
 pub use command::*;
 pub use config::*;
 pub use error::{Error, ErrorCode, Result};

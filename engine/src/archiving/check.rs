@@ -156,7 +156,7 @@ async fn arrived(destination: &Path, segment: WalFileName, owner: &Credentials) 
 /// Why nothing arrives, as far as the server knows.
 async fn reason(connected: &Connected) -> Result<String> {
     let row = one(connected, &sql::ARCHIVER).await?;
-    let is_failing: bool = column(&row, "failing")?;
+    let is_failing: bool = column(&row, "is_failing")?;
     let failed = optional_text(&row, "last_failed_wal")?.unwrap_or_default();
     let count: i64 = column(&row, "failed_count")?;
     Ok(if is_failing {

@@ -14,3 +14,4 @@ pub mod lock;
 pub mod log_file;
 pub mod process;
 pub mod process_table;
+pub mod source;

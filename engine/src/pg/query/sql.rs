@@ -113,10 +113,26 @@ queries! {
     ARCHIVE_MARK = "archive_mark" from 13;
     /// Closes the segment in use. One row.
     ARCHIVE_SWITCH = "archive_switch" from 13;
-    /// How the archiver fares. One row.
-    ARCHIVER = "archiver" from 13;
     /// Keeps the monitor's queries out of the log; superusers only.
     SESSION_QUIET = "session_quiet" from 13;
+    /// What decides whether a backup can be taken. Parameter: the name of the session. One row.
+    BACKUP_SERVER = "backup_server" from 13;
+    /// Takes the advisory lock of a backup. Parameters: its two halves.
+    BACKUP_LOCK = "backup_lock" from 13;
+    /// Who holds that lock. Parameters: its two halves.
+    BACKUP_LOCK_HOLDER = "backup_lock_holder" from 13;
+    /// Begins a backup. Parameters: label, whether the checkpoint is to be quick.
+    BACKUP_START = "backup_start" from 13 15;
+    /// Ends a backup without waiting for the archive. One row.
+    BACKUP_STOP = "backup_stop" from 13 15;
+    /// Shows that the session lives.
+    BACKUP_PING = "backup_ping" from 13;
+    /// Ends the current WAL segment.
+    SWITCH_WAL = "switch_wal" from 13;
+    /// Makes a restore point. Parameter: its name.
+    RESTORE_POINT = "restore_point" from 13;
+    /// How the archiver does. One row.
+    ARCHIVER = "archiver" from 13;
 }
 
 #[cfg(test)]

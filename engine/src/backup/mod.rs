@@ -1,0 +1,30 @@
+//! Backups: taking them, what is in them, checking, listing and expiring them.
+//!
+//! Knows the data directory only through `sys::source` and the backup destination only through
+//! `sys::disk`. The formats stand in `docs/FORMATS.md`.
+
+pub mod adopt;
+pub mod blockmap;
+pub mod catalog;
+pub mod chain;
+pub mod codec;
+pub mod copy;
+pub mod document;
+pub mod exclude;
+pub mod filelist;
+pub mod layout;
+pub mod listing;
+pub mod machine;
+pub mod manifest;
+pub mod pack;
+pub mod page;
+pub mod plan;
+pub mod retention;
+pub mod session;
+pub mod stream;
+pub mod tar;
+
+/// The name of this machine.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,159 @@
+//! Reading the content of a file out of a pack.
+
+use std::io;
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::codec::{Codec, Decoder};
+use super::filelist::{Content, FileEntry, Place};
+use super::layout::DELTA_DIRECTORY;
+use super::tar::{self, ReadError};
+use crate::sys::disk::DiskFile;
+
+/// The content of the members at a place of a pack, one after the other.
+///
+/// Names and sizes in the archive are compared with the list on the way.
+pub struct ContentStream<'a> {
+    file: &'a DiskFile,
+    decoder: Decoder,
+    entry: &'a FileEntry,
+    /// Stored bytes still to be read.
+    at: u64,
+    end: u64,
+    stored: Vec<u8>,
+    /// Decoded bytes, from `position` on not yet given out.
+    decoded: Vec<u8>,
+    position: usize,
+    frame: Vec<u8>,
+    /// Bytes of content and padding left of the member at hand.
+    content_left: u64,
+    padding_left: usize,
+    members: u32,
+    digest: Box<Xxh3Default>,
+}
+
+impl<'a> ContentStream<'a> {
+    /// A stream over the place of an entry in an open pack.
+    ///
+    /// # Errors
+    /// When zstd has no memory.
+    pub fn new(
+        file: &'a DiskFile,
+        codec: Codec,
+        entry: &'a FileEntry,
+        place: Place,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            file,
+            decoder: Decoder::new(codec)?,
+            entry,
+            at: place.offset,
+            end: place.offset.saturating_add(place.stored),
+            stored: Vec::new(),
+            decoded: Vec::new(),
+            position: 0,
+            frame: Vec::new(),
+            content_left: 0,
+            padding_left: 0,
+            members: 0,
+            digest: Box::default(),
+        })
+    }
+
+    /// The next piece of content, never empty; `None` at the end.
+    ///
+    /// # Errors
+    /// `InvalidData` when it is not what the list says; as reading files.
+    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            let waiting = self.decoded.len() - self.position;
+            if self.content_left > 0 && waiting > 0 {
+                let left = usize::try_from(self.content_left).unwrap_or(usize::MAX);
+                let from = self.position;
+                let length = left.min(waiting);
+                self.position += length;
+                self.content_left -= u64::try_from(length).unwrap_or(0);
+                return Ok(Some(&self.decoded[from..from + length]));
+            }
+            if self.content_left == 0 && self.padding_left > 0 && waiting > 0 {
+                let length = self.padding_left.min(waiting);
+                self.position += length;
+                self.padding_left -= length;
+                continue;
+            }
+            if self.content_left == 0 && self.padding_left == 0 && self.header()? {
+                continue;
+            }
+            if !self.fill()? {
+                let is_whole = self.content_left == 0
+                    && self.padding_left == 0
+                    && self.position == self.decoded.len();
+                return if is_whole { Ok(None) } else { Err(self.invalid("it is cut")) };
+            }
+        }
+    }
+
+    /// XXH3 of the stored bytes read so far.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.digest.digest()
+    }
+
+    /// Takes a member's headers; false when there are not enough bytes for them.
+    fn header(&mut self) -> io::Result<bool> {
+        if self.position == self.decoded.len() {
+            return Ok(false);
+        }
+        match tar::read(&self.decoded[self.position..]) {
+            Ok(Some((member, length))) => {
+                let expected = match &self.entry.content {
+                    Content::Delta(..) => {
+                        format!("{DELTA_DIRECTORY}/{}/{:06}", self.entry.path, self.members)
+                    }
+                    _ => self.entry.path.to_string(),
+                };
+                let is_whole = matches!(self.entry.content, Content::Whole(_));
+                if member.path != expected || (is_whole && member.size != self.entry.stamp.size) {
+                    return Err(self.invalid("the archive holds something else there"));
+                }
+                self.position += length;
+                self.content_left = member.size;
+                self.padding_left = tar::padding(member.size);
+                self.members += 1;
+                Ok(true)
+            }
+            Err(ReadError::Cut) => Ok(false),
+            Ok(None) => Err(self.invalid("the archive ends there")),
+            Err(error) => Err(self.invalid(&error.to_string())),
+        }
+    }
+
+    /// Decodes the next frame; false when there is none.
+    fn fill(&mut self) -> io::Result<bool> {
+        if self.at >= self.end {
+            return Ok(false);
+        }
+        let wanted = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        self.stored.resize(wanted.min(Decoder::stored_bytes_max()), 0);
+        if self.file.read_at(&mut self.stored, self.at)? != self.stored.len() {
+            return Err(self.invalid("the pack is cut"));
+        }
+        let decoded = self.decoder.frame(&self.stored, &mut self.frame);
+        let length = match decoded {
+            Ok(Some(length)) if length > 0 => length,
+            Ok(_) => return Err(self.invalid("the pack is cut")),
+            Err(error) => return Err(self.invalid(&error.to_string())),
+        };
+        self.digest.update(&self.stored[..length]);
+        self.at += u64::try_from(length).unwrap_or(0);
+        self.decoded.drain(..self.position);
+        self.position = 0;
+        self.decoded.append(&mut self.frame);
+        Ok(true)
+    }
+
+    fn invalid(&self, what: &str) -> io::Error {
+        let text = format!("{}: {what}", self.entry.path);
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    }
+}
