@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod pack;
 pub mod page;
 pub mod plan;
+pub mod protection;
 pub mod retention;
 pub mod session;
 pub mod stream;
