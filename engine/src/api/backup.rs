@@ -124,3 +124,64 @@ pub struct BackupInfo {
     /// The keystore that opens it.
     pub keystore_fingerprint: Option<String>,
 }
+
+/// A restore point of the register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestorePointInfo {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub lsn: String,
+    /// On which timeline.
+    pub timeline: u32,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// How a verification judges a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Soundness {
+    /// Nothing is wrong.
+    Sound,
+    /// Something should be looked at; what is complete can be restored.
+    Warnings,
+    /// Something stored is damaged or missing.
+    Damaged,
+}
+
+/// How much a verification looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifyDepth {
+    /// Every stored byte.
+    #[default]
+    Full,
+    /// That everything is there, and that WAL is continuous.
+    Quick,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VerifyReport {
+    /// The destination.
+    pub destination: PathBuf,
+    /// How much was looked at.
+    pub depth: VerifyDepth,
+    /// The judgement.
+    pub soundness: Soundness,
+    /// What is damaged or missing.
+    pub damages: Vec<String>,
+    /// What should be looked at.
+    pub warnings: Vec<String>,
+    /// Backups looked at.
+    pub backups: u64,
+    /// Files of clusters looked at.
+    pub files: u64,
+    /// Bytes of the destination read.
+    pub stored_bytes: u64,
+    /// Bytes of content checked.
+    pub content_bytes: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+}

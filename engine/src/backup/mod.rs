@@ -4,6 +4,7 @@
 //! `sys::disk`. The formats stand in `docs/FORMATS.md`.
 
 pub mod adopt;
+mod archive;
 pub mod blockmap;
 pub mod catalog;
 pub mod chain;
@@ -11,6 +12,7 @@ pub mod codec;
 pub mod copy;
 pub mod document;
 pub mod exclude;
+pub mod expire;
 pub mod filelist;
 pub mod layout;
 pub mod listing;
@@ -20,8 +22,12 @@ pub mod pack;
 pub mod page;
 pub mod plan;
 pub mod protection;
+pub mod restore_points;
 pub mod retention;
+pub mod run;
+pub mod seal;
 pub mod session;
+pub mod site;
 pub mod stream;
 pub mod tar;
 

@@ -1,18 +1,22 @@
 //! What a destination protects: from each backup to where its WAL reaches. Reads labels, names
 //! and indexes, never the content of a segment.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
 use super::catalog::{self, CatalogEntry};
 use super::document::BackupDocument;
-use crate::api::{Protection, RecoveryWindow, Result, WalGap};
+use super::layout::RESTORE_POINTS_FILE;
+use super::restore_points;
+use crate::api::{Protection, RecoveryWindow, RestorePointInfo, Result, WalGap};
 use crate::pg::types::{Lsn, TimelineId};
 use crate::pg::wal::{SegmentName, SegmentSize, TimelineHistory, WalFileName};
 use crate::sys::disk::Disk;
 use crate::wal::archive::{Archive, Inventory};
 use crate::wal::continuity::gaps_between;
+use crate::wal::identity::unreadable;
 
 /// Indexes read back from a window's end in search of a commit; an idle server archives
 /// segments without any.
@@ -20,19 +24,77 @@ const INDEXES_BACK_MAX: u64 = 64;
 /// Gaps told; a destination with more has lost its archive.
 const GAPS_MAX: usize = 100;
 
+/// Indexes read for restore points in one look; an archive of more is read over several.
+const INDEXES_PER_LOOK_MAX: usize = 2_000;
+/// Restore points shown.
+const RESTORE_POINTS_MAX: usize = 1_000;
+
+/// Restore points found in indexes so far. Segments never change, so each index is read once.
+#[derive(Clone, Debug, Default)]
+pub struct PointsSeen {
+    segments: BTreeSet<WalFileName>,
+    points: Vec<RestorePointInfo>,
+}
+
+impl PointsSeen {
+    /// Reads indexes that were not read yet, newest first.
+    fn take_in(&mut self, archive: &Archive, inventory: &Inventory) -> Result<()> {
+        let new: Vec<WalFileName> = inventory
+            .names()
+            .filter(|name| matches!(name, WalFileName::Segment(_)) && !self.segments.contains(name))
+            .collect();
+        for name in new.into_iter().rev().take(INDEXES_PER_LOOK_MAX) {
+            self.segments.insert(name);
+            let Some(index) = archive.index(name)? else { continue };
+            for point in index.restore_points {
+                let Some(created_at) = point.at else { continue };
+                self.points.push(RestorePointInfo {
+                    name: point.name,
+                    lsn: point.end.to_string(),
+                    timeline: name.timeline().as_u32(),
+                    created_at,
+                });
+            }
+        }
+        self.segments.retain(|name| inventory.contains(*name));
+        Ok(())
+    }
+
+    /// Those of the register and those only the WAL knows, newest first.
+    fn with_register(&self, register: Vec<RestorePointInfo>) -> Vec<RestorePointInfo> {
+        let mut all = register;
+        for point in &self.points {
+            let is_known = all.iter().any(|one| one.name == point.name && one.lsn == point.lsn);
+            if !is_known {
+                all.push(point.clone());
+            }
+        }
+        all.sort_by_key(|point| std::cmp::Reverse(point.created_at));
+        all.truncate(RESTORE_POINTS_MAX);
+        all
+    }
+}
+
 /// Looks at a destination. Blocking; runs with the credentials of its owner.
 ///
 /// # Errors
 /// `RepositoryUnreadable`, `RepositoryDamaged`. A destination without an archive has none.
-pub fn look(disk: &Disk, destination: &Path) -> Result<Protection> {
+pub fn look(disk: &Disk, destination: &Path, points: &mut PointsSeen) -> Result<Protection> {
     let entries = catalog::read(disk, destination)?;
     let mut protection = Protection {
         destination: Some(destination.to_path_buf()),
         backups: entries.iter().rev().map(catalog::info).collect(),
         ..Protection::default()
     };
-    let Ok(archive) = Archive::open(disk, destination) else { return Ok(protection) };
+    let register = restore_points::read(disk, destination)
+        .map_err(|error| unreadable(&destination.join(RESTORE_POINTS_FILE), &error))?;
+    let Ok(archive) = Archive::open(disk, destination) else {
+        protection.restore_points = points.with_register(register);
+        return Ok(protection);
+    };
     let inventory = archive.list()?;
+    points.take_in(&archive, &inventory)?;
+    protection.restore_points = points.with_register(register);
     let is_segment = |name: &WalFileName| matches!(name, WalFileName::Segment(_));
     protection.segments = inventory.names().filter(is_segment).count() as u64;
     let Some(size) = archive.segment_size(&inventory)? else { return Ok(protection) };
@@ -204,7 +266,7 @@ mod tests {
             let name = name.split_once('=').map_or(*name, |(name, _)| name);
             std::fs::write(archive.join(name), content).unwrap();
         }
-        look(&Disk::real(), root.path()).unwrap()
+        look(&Disk::real(), root.path(), &mut PointsSeen::default()).unwrap()
     }
 
     #[test]

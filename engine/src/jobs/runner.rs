@@ -36,7 +36,13 @@ pub struct JobContext {
     orders: mpsc::Receiver<JobControl>,
 }
 
-impl JobContext {
+/// A way to tell how far a job is. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    progress: watch::Sender<JobProgress>,
+}
+
+impl Reporter {
     /// Tells how far the job is.
     pub fn report(&self, progress: JobProgress) {
         self.progress.send_if_modified(|current| {
@@ -44,6 +50,19 @@ impl JobContext {
             *current = progress;
             is_new
         });
+    }
+}
+
+impl JobContext {
+    /// Tells how far the job is.
+    pub fn report(&self, progress: JobProgress) {
+        self.reporter().report(progress);
+    }
+
+    /// A way to tell how far the job is while orders are waited for.
+    #[must_use]
+    pub fn reporter(&self) -> Reporter {
+        Reporter { progress: self.progress.clone() }
     }
 
     /// Waits for the next order. Never ends when nobody can give one any more.

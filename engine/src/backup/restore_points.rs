@@ -1,0 +1,90 @@
+//! The register of restore points: PostgreSQL keeps none, as the operations guide says.
+
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::layout::RESTORE_POINTS_FILE;
+use crate::api::RestorePointInfo;
+use crate::sys::disk::Disk;
+
+const BYTES_MAX: u64 = 64 << 20;
+/// Bytes of a restore point's name at most (`MAXFNAMELEN` in `xlog_internal.h`, less its end).
+pub const NAME_BYTES_MAX: usize = 63;
+
+/// Appends a restore point, durably.
+///
+/// # Errors
+/// As writing and syncing files.
+pub fn register(disk: &Disk, destination: &Path, point: &RestorePointInfo) -> io::Result<()> {
+    let path = destination.join(RESTORE_POINTS_FILE);
+    let mut file = match disk.create(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.open_for_update(&path)?
+        }
+        Err(error) => return Err(error),
+    };
+    file.seek(SeekFrom::End(0))?;
+    file.write_all(line(point).as_bytes())?;
+    file.sync()?;
+    disk.sync_directory(destination)
+}
+
+/// The restore points of a destination, oldest first. Lines that make no sense are left out:
+/// the last one may be cut.
+///
+/// # Errors
+/// As reading files, but for a register that is not there.
+pub fn read(disk: &Disk, destination: &Path) -> io::Result<Vec<RestorePointInfo>> {
+    match disk.read(&destination.join(RESTORE_POINTS_FILE), BYTES_MAX) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).lines().filter_map(parse).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn line(point: &RestorePointInfo) -> String {
+    // A tab or newline in a name would end its column.
+    let name: String = point.name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let at = point.created_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    format!("{at}\t{}\t{}\t{name}\n", point.timeline, point.lsn)
+}
+
+fn parse(line: &str) -> Option<RestorePointInfo> {
+    let mut columns = line.splitn(4, '\t');
+    let created_at = DateTime::parse_from_rfc3339(columns.next()?).ok()?.with_timezone(&Utc);
+    let timeline = columns.next()?.parse().ok()?;
+    let lsn = columns.next()?.to_owned();
+    let name = columns.next().filter(|name| !name.is_empty())?.to_owned();
+    Some(RestorePointInfo { name, lsn, timeline, created_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_registered_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Disk::real();
+        assert_eq!(read(&disk, directory.path()).unwrap(), []);
+        let mut points = Vec::new();
+        for name in ["batch_20130703_1", "with blank", "ü"] {
+            let point = RestorePointInfo {
+                name: name.into(),
+                lsn: "0/20000E8".into(),
+                timeline: 1,
+                created_at: "2026-07-01T13:30:40Z".parse().unwrap(),
+            };
+            register(&disk, directory.path(), &point).unwrap();
+            points.push(point);
+        }
+        assert_eq!(read(&disk, directory.path()).unwrap(), points);
+        let path = directory.path().join(RESTORE_POINTS_FILE);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 4]).unwrap();
+        assert_eq!(read(&disk, directory.path()).unwrap(), points[..2]);
+    }
+}

@@ -1,0 +1,628 @@
+//! Taking a backup: the one place that carries the steps of the machine out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::task::JoinHandle;
+
+use super::adopt::{self, Adopted};
+use super::blockmap::MapWriter;
+use super::chain::Chain;
+use super::copy::rate::RateLimit;
+use super::copy::{self, Copied, CopyProgress, CopyWork};
+use super::document::{self, BackupDocument, FORMAT, ProgressDocument, Sizes, TablespaceFacts};
+use super::filelist::{Content, FileList};
+use super::layout::{self, Label};
+use super::listing::Listing;
+use super::machine::{Left, Outcome, Start, State, Step, Stop};
+use super::pack::PackPlace;
+use super::plan::{self, Plan};
+use super::seal::Sealing;
+use super::session::{BackupSession, ServerFacts, Stopped};
+use super::site::{self, BackupSite};
+use super::{archive, expire};
+use crate::api::{Error, ErrorCode, JobProgress, Result, TimelineId};
+use crate::jobs::runner::{JobContext, JobControl, Reporter};
+use crate::pg::wal::SegmentSize;
+use crate::sys::lock::{Attempt, LockFile};
+use crate::sys::{clock, process};
+
+/// How often the session is asked whether it lives.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+/// How long a backup that is given up may take to end in the server.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(10);
+/// A second backup of the same second waits for the next one.
+const LABEL_ATTEMPTS: u32 = 30;
+
+/// A finished backup.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Its label.
+    pub document: BackupDocument,
+    /// The result in words.
+    pub text: String,
+}
+
+/// Everything a running backup holds.
+#[derive(Debug)]
+struct Run<'a> {
+    site: &'a BackupSite,
+    plan: &'a Plan,
+    reporter: Reporter,
+    started_at: DateTime<Utc>,
+    lock: Option<LockFile>,
+    session: Option<BackupSession>,
+    server: Option<ServerFacts>,
+    adopted: Option<Adopted>,
+    progress: Arc<CopyProgress>,
+    copying: Option<JoinHandle<Result<Copied>>>,
+    copied: Option<(Copied, Listing, Duration)>,
+    control: Vec<u8>,
+    stopped: Option<Stopped>,
+    document: Option<BackupDocument>,
+    removed: String,
+}
+
+/// Takes a backup as planned.
+///
+/// # Errors
+/// `BackupRunning`, `BackupNotPossible`, `BackupNoSpace`, `BackupAbandoned`, `ArchiveStuck`,
+/// `RepositoryWrite`, `RepositoryForeign`, `BackupSourceOdd`, `DataDirectoryAccess`,
+/// `Cancelled`. The destination is sound after each.
+pub async fn run(site: &BackupSite, plan: &Plan, context: &mut JobContext) -> Result<Finished> {
+    let mut run = Run {
+        site,
+        plan,
+        reporter: context.reporter(),
+        started_at: clock::now(),
+        lock: None,
+        session: None,
+        server: None,
+        adopted: None,
+        progress: Arc::default(),
+        copying: None,
+        copied: None,
+        control: Vec::new(),
+        stopped: None,
+        document: None,
+        removed: String::new(),
+    };
+    let mut state = State::Planned;
+    while let Some(step) = state.next() {
+        run.tell(step.phase());
+        let outcome = tokio::select! {
+            outcome = run.perform(&state, step) => outcome,
+            error = cancelled(context) => Err(error),
+        };
+        let is_open = state.is_open_in_server();
+        let outcome = outcome.unwrap_or_else(Outcome::Failed);
+        let has_failed = matches!(outcome, Outcome::Failed(_));
+        state = state.after(outcome);
+        if has_failed && step != Step::Expire {
+            run.give_up(is_open).await;
+        }
+    }
+    run.result(state)
+}
+
+async fn cancelled(context: &mut JobContext) -> Error {
+    while context.order().await != JobControl::Cancel {}
+    Error::new(ErrorCode::Cancelled, "the backup was cancelled")
+        .detail("the server has ended it; the destination is sound")
+        .hint("The next backup uses what was copied.")
+}
+
+impl Run<'_> {
+    async fn perform(&mut self, state: &State, step: Step) -> Result<Outcome> {
+        match (step, state) {
+            (Step::Lock, _) => self.lock().await,
+            (Step::Connect, _) => self.connect().await,
+            (Step::Start, _) => self.start().await,
+            (Step::SeeArchive, State::Started(start)) => self.see_archive(*start).await,
+            (Step::Prepare, State::Seen(start)) => self.prepare(*start).await,
+            (Step::Copy, State::Prepared(_, label)) => self.copy(label).await,
+            (Step::Stop, State::Copied(start, _)) => self.stop(*start).await,
+            (Step::AwaitArchive, State::Stopped(start, _, stop)) => {
+                self.await_archive(*start, *stop).await
+            }
+            (Step::Seal, State::Archived(start, label, stop)) => {
+                self.seal(*start, label, *stop).await
+            }
+            (Step::Expire, _) => self.expire().await,
+            _ => Err(Error::new(ErrorCode::BackupAbandoned, "a step came at the wrong time")),
+        }
+    }
+
+    async fn lock(&mut self) -> Result<Outcome> {
+        self.lock = Some(lock(self.site, &self.plan.destination, "backup").await?);
+        self.plan.fits()?;
+        Ok(Outcome::Done)
+    }
+
+    async fn connect(&mut self) -> Result<Outcome> {
+        let name = format!("pgdeck backup {} pid {}", super::host_name(), std::process::id());
+        let (session, facts) = BackupSession::open(&self.site.access, &name).await?;
+        possible(&facts, self.plan)?;
+        session.lock().await?;
+        self.session = Some(session);
+        self.server = Some(facts);
+        let destination = self.plan.destination.clone();
+        self.site
+            .as_owner(move |site| {
+                let cluster = site.cluster()?;
+                crate::wal::identity::ensure(&site.disk, &destination, &cluster.identity)
+            })
+            .await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn start(&mut self) -> Result<Outcome> {
+        let session = self.session()?;
+        let at = self.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+        let lsn = session.start(&format!("pgdeck {at}")).await?;
+        let (_, facts) = BackupSession::open(&self.site.access, "pgdeck backup look").await?;
+        self.same_timeline(facts.timeline)?;
+        Ok(Outcome::Started(Start { lsn, timeline: facts.timeline }))
+    }
+
+    fn same_timeline(&self, timeline: TimelineId) -> Result<()> {
+        if timeline.as_u32() == self.plan.timeline {
+            return Ok(());
+        }
+        let (planned, now) = (self.plan.timeline, timeline.decimal());
+        Err(Error::new(ErrorCode::BackupAbandoned, "the timeline of the cluster has changed")
+            .detail(format!("it was {planned} and is {now}")))
+    }
+
+    /// On a standby nothing can be made to arrive; the end of the backup waits all the same.
+    async fn see_archive(&mut self, start: Start) -> Result<Outcome> {
+        let session = self.session()?;
+        if self.server.as_ref().is_some_and(|facts| facts.in_recovery) {
+            return Ok(Outcome::Done);
+        }
+        session.switch_wal().await?;
+        self.wait_for_wal(start, start.lsn).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn wait_for_wal(&self, start: Start, to: crate::api::Lsn) -> Result<()> {
+        let wait = archive::Wait {
+            site: self.site,
+            session: self.session()?,
+            destination: &self.plan.destination,
+            size: SegmentSize::from_bytes(self.plan.cluster.wal_segment_bytes)
+                .unwrap_or(SegmentSize::DEFAULT),
+            timeline: start.timeline,
+            from: start.lsn,
+            to,
+            limit: Duration::from_secs(self.plan.archive_timeout_s),
+            is_standby: self.server.as_ref().is_some_and(|facts| facts.in_recovery),
+        };
+        wait.run(|what| self.tell(&what)).await
+    }
+
+    async fn prepare(&mut self, start: Start) -> Result<Outcome> {
+        let plan = self.plan.clone();
+        let started_at = self.started_at;
+        let timeline = start.timeline.as_u32();
+        let work = move |site: &BackupSite| prepare(site, &plan, started_at, timeline);
+        let (label, adopted) = self.site.as_owner(work).await?;
+        self.adopted = Some(adopted);
+        Ok(Outcome::Prepared(label))
+    }
+
+    async fn copy(&mut self, label: &Label) -> Result<Outcome> {
+        let (plan, label) = (self.plan.clone(), label.clone());
+        let (progress, adopted) = (Arc::clone(&self.progress), self.adopted.take());
+        let adopted = adopted.unwrap_or_default();
+        let work = self
+            .site
+            .as_owner(move |site| copy_work(site, &plan, &label, adopted, progress))
+            .await?;
+        let listing = Listing { files: Vec::new(), ..work.listing.clone() };
+        let total = work.listing.bytes();
+        let began = Instant::now();
+        self.copying = Some(tokio::task::spawn_blocking(move || copy::run(work)));
+        let mut tell = tokio::time::interval(TELL_EVERY);
+        let mut ping = tokio::time::interval(PING_EVERY);
+        loop {
+            let Some(copying) = &mut self.copying else { break };
+            tokio::select! {
+                ended = copying => {
+                    self.copying = None;
+                    let copied = ended.map_err(|error| panicked(&error.to_string()))??;
+                    self.copied = Some((copied, listing, began.elapsed()));
+                    break;
+                }
+                _ = tell.tick() => self.tell_copy(total, began),
+                _ = ping.tick() => self.session()?.ping().await?,
+            }
+        }
+        self.tell_copy(total, began);
+        Ok(Outcome::Done)
+    }
+
+    fn tell_copy(&self, total: u64, began: Instant) {
+        let done = self.progress.done_bytes.load(Ordering::Relaxed);
+        let rate = rate(done, began.elapsed());
+        let left = total.saturating_sub(done);
+        let read = self.progress.read_bytes.load(Ordering::Relaxed);
+        let stored = self.progress.stored_bytes.load(Ordering::Relaxed);
+        self.reporter.report(JobProgress {
+            phase: Step::Copy.phase().to_owned(),
+            lines: vec![format!("{} read, {} stored", plan::bytes(read), plan::bytes(stored))],
+            done: Some(done),
+            total: Some(total),
+            rate,
+            eta_seconds: rate.and_then(|rate| seconds(left, rate)),
+            stop_mode: None,
+        });
+    }
+
+    async fn stop(&mut self, start: Start) -> Result<Outcome> {
+        self.control = self
+            .site
+            .as_owner(|site| {
+                site::read_control(&site.target.data_directory).map(|(bytes, _)| bytes)
+            })
+            .await?;
+        let stopped = self.session()?.stop().await?;
+        let label = String::from_utf8_lossy(&stopped.label_file).into_owned();
+        let line = format!("START TIMELINE: {}", start.timeline.decimal());
+        if !label.lines().any(|one| one == line) {
+            return Err(Error::new(ErrorCode::BackupAbandoned, "the timeline has changed")
+                .detail(format!("the server's backup_label has no line \"{line}\"")));
+        }
+        let stop = Stop { lsn: stopped.lsn };
+        self.stopped = Some(stopped);
+        Ok(Outcome::Stopped(stop))
+    }
+
+    async fn await_archive(&mut self, start: Start, stop: Stop) -> Result<Outcome> {
+        self.wait_for_wal(start, stop.lsn).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn seal(&mut self, start: Start, label: &Label, stop: Stop) -> Result<Outcome> {
+        let (Some((copied, listing, took)), Some(stopped)) =
+            (self.copied.take(), self.stopped.take())
+        else {
+            return Err(panicked("nothing was copied"));
+        };
+        let Copied { entries, packs, checksum_failures, map, adopted_files } = copied;
+        let list = FileList::new(entries);
+        let mut document = self.label(start, label, stop, &list, listing);
+        document.sizes.adopted_files = adopted_files;
+        document.sizes.copy_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        document.packs = packs;
+        document.checksum_failures = checksum_failures;
+        let control = std::mem::take(&mut self.control);
+        let destination = self.plan.destination.clone();
+        let sealed = self
+            .site
+            .as_owner(move |site| {
+                let sealing = Sealing {
+                    disk: &site.disk,
+                    destination: &destination,
+                    document,
+                    list: &list,
+                    map,
+                    control,
+                    label_file: stopped.label_file,
+                    map_file: stopped.map_file,
+                    start: start.lsn,
+                    stop: stop.lsn,
+                    timeline: start.timeline,
+                };
+                sealing.seal()
+            })
+            .await?;
+        self.document = Some(sealed);
+        self.session = None;
+        Ok(Outcome::Done)
+    }
+
+    fn label(
+        &self,
+        start: Start,
+        label: &Label,
+        stop: Stop,
+        list: &FileList,
+        listing: Listing,
+    ) -> BackupDocument {
+        let files = list.entries.iter().filter(|entry| entry.content != Content::Directory);
+        let progress = &self.progress;
+        let mut cluster = self.plan.cluster.clone();
+        if let Some(facts) = &self.server {
+            cluster.server_version_num = facts.version_num;
+        }
+        let space = |link: super::listing::TablespaceLink| TablespaceFacts {
+            oid: link.oid,
+            location: link.location,
+        };
+        BackupDocument {
+            format: FORMAT,
+            label: label.clone(),
+            kind: self.plan.kind,
+            parent: self.plan.parent.clone(),
+            started_at: self.started_at,
+            ended_at: clock::now(),
+            cluster,
+            start_lsn: start.lsn.to_string(),
+            stop_lsn: stop.lsn.to_string(),
+            timeline: start.timeline.as_u32(),
+            from_standby: self.server.as_ref().is_some_and(|facts| facts.in_recovery),
+            compression: self.plan.codec,
+            jobs: self.plan.jobs,
+            sizes: Sizes {
+                files: u64::try_from(files.clone().count()).unwrap_or(0),
+                cluster_bytes: files.map(|entry| entry.stamp.size).sum(),
+                read_bytes: progress.read_bytes.load(Ordering::Relaxed),
+                copied_bytes: progress.copied_bytes.load(Ordering::Relaxed),
+                ..Sizes::default()
+            },
+            tablespaces: listing.tablespaces.into_iter().map(space).collect(),
+            wal_location: listing.wal_location,
+            checksum_failures: Vec::new(),
+            warnings: listing.warnings,
+            parts: Vec::new(),
+            packs: Vec::new(),
+            keystore_fingerprint: None,
+            pgdeck_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    async fn expire(&mut self) -> Result<Outcome> {
+        let (destination, policy) = (self.plan.destination.clone(), self.plan.policy);
+        let removed = self
+            .site
+            .as_owner(move |site| expire::expire(&site.disk, &destination, policy, clock::now()))
+            .await?;
+        self.removed = removed.describe();
+        Ok(Outcome::Done)
+    }
+
+    /// Ends the threads and tells the server, as far as both still answer.
+    async fn give_up(&mut self, is_open_in_server: bool) {
+        self.tell("giving up");
+        self.progress.stop.store(true, Ordering::Release);
+        if let Some(copying) = self.copying.take() {
+            let _ = copying.await;
+        }
+        if let Some(session) = self.session.take()
+            && is_open_in_server
+        {
+            let _ = tokio::time::timeout(FAREWELL_LIMIT, session.stop()).await;
+        }
+    }
+
+    fn result(self, state: State) -> Result<Finished> {
+        match state {
+            State::Failed(error, Left::Nothing) => Err(error),
+            State::Failed(error, Left::Resumable(label)) => {
+                let detail = match error.detail.as_str() {
+                    "" => format!("{label} is INCOMPLETE; the next backup uses it"),
+                    detail => format!("{detail}; {label} is INCOMPLETE, the next backup uses it"),
+                };
+                Err(error.detail(detail))
+            }
+            State::Ended(_, trouble) => {
+                let document = self.document.ok_or_else(|| panicked("there is no label"))?;
+                let text = describe(&document, &self.removed, trouble.as_ref());
+                Ok(Finished { document, text })
+            }
+            _ => Err(panicked("it stopped in between")),
+        }
+    }
+
+    fn session(&self) -> Result<&BackupSession> {
+        self.session.as_ref().ok_or_else(|| panicked("there is no session"))
+    }
+
+    fn tell(&self, phase: &str) {
+        self.reporter.report(JobProgress { phase: phase.to_owned(), ..JobProgress::default() });
+    }
+}
+
+fn panicked(what: &str) -> Error {
+    Error::new(ErrorCode::BackupAbandoned, "the backup could not go on").detail(what)
+}
+
+fn describe(document: &BackupDocument, removed: &str, trouble: Option<&Error>) -> String {
+    let sizes = &document.sizes;
+    let took = (document.ended_at - document.started_at).num_milliseconds();
+    let mut text = format!(
+        "{} backup {} is complete: {} in {} files, {} stored, {}.{} s",
+        document.kind.word(),
+        document.label,
+        plan::bytes(sizes.cluster_bytes),
+        sizes.files,
+        plan::bytes(sizes.stored_bytes),
+        took / 1000,
+        took % 1000 / 100
+    );
+    if sizes.adopted_files > 0 {
+        text.push_str(&format!("; {} files taken over", sizes.adopted_files));
+    }
+    if !removed.is_empty() {
+        text.push_str(&format!("; {removed}"));
+    }
+    if let Some(error) = trouble {
+        text.push_str(&format!("; WARNING: {}", error.fact));
+    }
+    let pages: u64 = document.checksum_failures.iter().map(|failure| failure.count).sum();
+    if pages > 0 {
+        let first = document.checksum_failures.first();
+        let place = first.map(|one| format!("{} block {:?}", one.path, one.blocks.first()));
+        text.push_str(&format!(
+            "; WARNING: {pages} pages are damaged, the first is {}",
+            place.unwrap_or_default()
+        ));
+    }
+    for warning in &document.warnings {
+        text.push_str(&format!("; WARNING: {warning}"));
+    }
+    text
+}
+
+/// Whether the server is set up for backups.
+fn possible(facts: &ServerFacts, plan: &Plan) -> Result<()> {
+    let refuse = |detail: String| {
+        let fact = "the server is not set up for backups";
+        Err(Error::new(ErrorCode::BackupNotPossible, fact).detail(detail))
+    };
+    if facts.system_identifier.to_string() != plan.cluster.system_identifier {
+        let place = plan.cluster.data_directory.display();
+        return refuse(format!("the server that answers does not run in {place}"));
+    }
+    match (facts.wal_level.as_str(), facts.archive_mode.as_str()) {
+        ("minimal", _) => refuse("wal_level is minimal".to_owned()),
+        (_, "off") if !facts.in_recovery => refuse("archive_mode is off".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// Locks the destination for whoever changes backups in it.
+///
+/// # Errors
+/// `BackupRunning` with who has it, `RepositoryWrite`.
+pub async fn lock(
+    site: &BackupSite,
+    destination: &std::path::Path,
+    what: &str,
+) -> Result<LockFile> {
+    let path: PathBuf = destination.join(layout::LOCK_FILE);
+    let note = format!(
+        "{what} by process {} on {} since {}",
+        std::process::id(),
+        super::host_name(),
+        clock::now().format("%Y-%m-%d %H:%M:%S UTC")
+    );
+    site.as_owner(move |_| match LockFile::try_take(&path, &note) {
+        Ok(Attempt::Held(lock)) => Ok(lock),
+        Ok(Attempt::Taken(by)) => {
+            let fact = "another operation works on the backup destination";
+            Err(Error::new(ErrorCode::BackupRunning, fact).detail(by))
+        }
+        Err(error) => {
+            let fact = format!("the backup destination cannot be locked ({})", path.display());
+            Err(Error::new(ErrorCode::RepositoryWrite, fact).detail(error.to_string()))
+        }
+    })
+    .await
+}
+
+/// Makes the directory, or gives an interrupted one the new name and looks through it.
+fn prepare(
+    site: &BackupSite,
+    plan: &Plan,
+    started_at: DateTime<Utc>,
+    timeline: u32,
+) -> Result<(Label, Adopted)> {
+    let disk = &site.disk;
+    let failed = |error: std::io::Error| copy::not_written("the backup's directory", &error);
+    let label = new_label(site, plan)?;
+    let directory = label.directory(&plan.destination);
+    let mut adopted = Adopted::default();
+    match &plan.resume {
+        Some(old) => {
+            disk.replace(&old.directory(&plan.destination), &directory).map_err(failed)?;
+        }
+        None => disk.make_directory(&directory).map_err(failed)?,
+    }
+    let pid = std::process::id();
+    let own = process::info(i32::try_from(pid).unwrap_or(0));
+    let progress = ProgressDocument {
+        format: FORMAT,
+        kind: plan.kind,
+        parent: plan.parent.clone(),
+        started_at,
+        cluster: plan.cluster.clone(),
+        timeline,
+        pid,
+        pid_start_ticks: own.map_or(0, |info| info.start_ticks),
+        host: super::host_name(),
+    };
+    let text = document::to_text(&progress);
+    document::store(disk, &directory, layout::PROGRESS_FILE, &text).map_err(failed)?;
+    if plan.resume.is_some() {
+        adopted = adopt::adopt(disk, &directory, plan.cluster.block_bytes).map_err(failed)?;
+    }
+    disk.sync_directory(&plan.destination).map_err(failed)?;
+    Ok((label, adopted))
+}
+
+/// A name that is later than that of every backup there is.
+fn new_label(site: &BackupSite, plan: &Plan) -> Result<Label> {
+    for _ in 0..LABEL_ATTEMPTS {
+        let label = Label::at(clock::now());
+        let entries = site.disk.list(&plan.destination);
+        let entries =
+            entries.map_err(|error| crate::wal::identity::unreadable(&plan.destination, &error))?;
+        let newest = entries.iter().filter_map(|entry| entry.name.parse::<Label>().ok()).max();
+        if newest.is_none_or(|newest| newest < label) {
+            return Ok(label);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Err(Error::new(ErrorCode::BackupAbandoned, "the backup finds no name")
+        .detail("the newest backup is from the future")
+        .hint("Correct the clock, or wait until its time has come."))
+}
+
+fn copy_work(
+    site: &BackupSite,
+    plan: &Plan,
+    label: &Label,
+    adopted: Adopted,
+    progress: Arc<CopyProgress>,
+) -> Result<CopyWork> {
+    let directory = label.directory(&plan.destination);
+    let data = &site.target.data_directory;
+    let version =
+        format!("PG_{}_{}", plan.cluster.server_version_num / 10_000, plan.cluster.catalog_version);
+    let listing = Listing::read(data, &version)?;
+    let base = match &plan.parent {
+        Some(parent) => Some(Chain::load(&site.disk, &plan.destination, parent)?),
+        None => None,
+    };
+    let map = MapWriter::create(&site.disk, &directory.join(layout::MAP_FILE))
+        .map_err(|error| copy::not_written(layout::MAP_FILE, &error))?;
+    let packs = PackPlace {
+        disk: site.disk.clone(),
+        directory,
+        codec: plan.codec,
+        last_number: Arc::new(AtomicU32::new(adopted.last_number)),
+    };
+    Ok(CopyWork {
+        data_directory: data.clone(),
+        listing,
+        packs,
+        map,
+        base,
+        adopted,
+        block_bytes: plan.cluster.block_bytes,
+        segment_blocks: plan.cluster.segment_blocks,
+        data_checksums: plan.cluster.data_checksums,
+        jobs: plan.jobs,
+        rate: plan.rate_bytes.map(RateLimit::new),
+        credentials: site.credentials.clone(),
+        progress,
+    })
+}
+
+/// Bytes a second; exact enough below 2^53.
+#[allow(clippy::cast_precision_loss)]
+fn rate(bytes: u64, took: Duration) -> Option<f64> {
+    (took >= Duration::from_millis(200)).then(|| bytes as f64 / took.as_secs_f64())
+}
+
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn seconds(bytes: u64, rate: f64) -> Option<u64> {
+    (rate > 1.0).then(|| (bytes as f64 / rate).ceil() as u64)
+}
