@@ -1,12 +1,14 @@
 //! What a front end may ask of the engine, and what it hears back.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::{
-    ArchiveReport, BackendTarget, Error, ErrorCode, InstanceId, JobId, OperationRecord,
-    PreparedTarget, SetupPlan, SetupRequest,
+    ArchiveReport, BackendTarget, BackupInfo, BackupRequest, Error, ErrorCode, InstanceId, JobId,
+    OperationRecord, PreparedTarget, RestorePointInfo, SetupPlan, SetupRequest, VerifyDepth,
+    VerifyReport,
 };
 use crate::pg::query::quote;
 
@@ -170,6 +172,8 @@ pub struct Interest {
     pub log: bool,
     /// Names of locked objects in other databases.
     pub lock_names: bool,
+    /// Backups and the archive.
+    pub backups: bool,
 }
 
 /// What a front end may ask for. Mutating ones are refused when the engine is read-only.
@@ -269,6 +273,49 @@ pub enum Command {
         /// Seconds the segment may take.
         limit_seconds: u32,
     },
+    /// Take a backup. A job; a dry run is answered with the plan.
+    Backup {
+        /// Which.
+        instance: InstanceId,
+        /// What to take.
+        request: BackupRequest,
+    },
+    /// Verify a backup destination. A job.
+    Verify {
+        /// Which.
+        instance: InstanceId,
+        /// The destination; without it the instance's own.
+        destination: Option<PathBuf>,
+        /// How much to look at.
+        depth: VerifyDepth,
+        /// Threads; without it one for each processor.
+        jobs: Option<u32>,
+    },
+    /// The catalog of a backup destination, and its restore points.
+    FetchBackups {
+        /// Which.
+        instance: InstanceId,
+        /// The destination; without it the instance's own.
+        destination: Option<PathBuf>,
+    },
+    /// Delete a backup.
+    DeleteBackup {
+        /// Which.
+        instance: InstanceId,
+        /// The destination; without it the instance's own.
+        destination: Option<PathBuf>,
+        /// Its name.
+        label: String,
+    },
+    /// Make a restore point and register it.
+    CreateRestorePoint {
+        /// Which.
+        instance: InstanceId,
+        /// The destination of the register; without it the instance's own.
+        destination: Option<PathBuf>,
+        /// Its name.
+        name: String,
+    },
     /// Make a running stop or restart harsher.
     Escalate {
         /// Which job.
@@ -295,6 +342,9 @@ impl Command {
                 | Self::FetchQuery { .. }
                 | Self::FetchOperations { .. }
                 | Self::PlanSetup { .. }
+                | Self::FetchBackups { .. }
+                | Self::Verify { .. }
+                | Self::Backup { request: BackupRequest { dry_run: true, .. }, .. }
         )
     }
 }
@@ -370,6 +420,33 @@ pub enum Event {
         request: RequestId,
         /// What was found.
         report: Arc<ArchiveReport>,
+    },
+    /// The catalog of a backup destination.
+    Backups {
+        /// The request.
+        request: RequestId,
+        /// The destination.
+        destination: PathBuf,
+        /// Oldest first.
+        backups: Arc<Vec<BackupInfo>>,
+        /// The register of restore points, oldest first.
+        restore_points: Arc<Vec<RestorePointInfo>>,
+    },
+    /// A backup is complete; its job ends next.
+    BackedUp {
+        /// The request.
+        request: RequestId,
+        /// The backup.
+        backup: Box<BackupInfo>,
+        /// What should be looked at.
+        warnings: Vec<String>,
+    },
+    /// A verification is done; its job ends next.
+    Verified {
+        /// The request.
+        request: RequestId,
+        /// What it found.
+        report: Box<VerifyReport>,
     },
     /// A job has ended.
     JobEnded {

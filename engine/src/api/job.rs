@@ -26,11 +26,16 @@ pub enum JobKind {
     Restart,
     /// Sets up the WAL archive.
     Setup,
+    /// Takes a backup.
+    Backup,
+    /// Verifies a backup destination.
+    Verify,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Stop, Self::Restart, Self::Setup];
+    pub const ALL: [Self; 6] =
+        [Self::Start, Self::Stop, Self::Restart, Self::Setup, Self::Backup, Self::Verify];
 
     /// The word.
     #[must_use]
@@ -40,6 +45,8 @@ impl JobKind {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Setup => "backup setup",
+            Self::Backup => "backup",
+            Self::Verify => "verify",
         }
     }
 
@@ -47,6 +54,12 @@ impl JobKind {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// Whether no other such job may work on the instance at the same time.
+    #[must_use]
+    pub fn is_exclusive(self) -> bool {
+        matches!(self, Self::Start | Self::Stop | Self::Restart | Self::Setup)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -111,7 +112,7 @@ impl Pack<'_> {
         lines: &[JournalLine],
         files: &mut HashMap<String, AdoptedFile>,
     ) -> io::Result<Option<(u64, u64)>> {
-        let mut file = self.disk.open_for_update(self.path)?;
+        let file = Arc::new(self.disk.open(self.path)?);
         let size = file.size()?;
         let mut end = 0;
         for line in lines {
@@ -128,19 +129,19 @@ impl Pack<'_> {
         if end == 0 {
             return Ok(None);
         }
-        self.close(&mut file, end).map(Some)
+        self.close(end).map(Some)
     }
 
     /// Reads a member again; `None` when it is not what the journal says.
     fn member(
         &self,
-        file: &DiskFile,
+        file: &Arc<DiskFile>,
         line: &JournalLine,
         place: Place,
     ) -> io::Result<Option<AdoptedFile>> {
         let is_relation = exclude::relation(&line.entry.path).is_some();
         let mut hashes = BlockHashes::new(self.block_bytes);
-        let mut stream = ContentStream::new(file, self.codec, &line.entry, place)?;
+        let mut stream = ContentStream::new(Arc::clone(file), self.codec, &line.entry, place)?;
         loop {
             match stream.next() {
                 Ok(Some(piece)) if is_relation => hashes.update(piece),
@@ -157,8 +158,9 @@ impl Pack<'_> {
         Ok(Some(AdoptedFile { entry: line.entry.clone(), hashes }))
     }
 
-    fn close(&self, file: &mut DiskFile, end: u64) -> io::Result<(u64, u64)> {
+    fn close(&self, end: u64) -> io::Result<(u64, u64)> {
         use std::io::{Seek, SeekFrom, Write};
+        let mut file = self.disk.open_for_update(self.path)?;
         file.set_size(end)?;
         file.seek(SeekFrom::Start(end))?;
         let mut encoder = Encoder::new(self.codec)?;

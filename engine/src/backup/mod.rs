@@ -9,6 +9,7 @@ pub mod blockmap;
 pub mod catalog;
 pub mod chain;
 pub mod codec;
+pub mod content;
 pub mod copy;
 pub mod document;
 pub mod exclude;
@@ -30,6 +31,7 @@ pub mod session;
 pub mod site;
 pub mod stream;
 pub mod tar;
+pub mod verify;
 
 /// The name of this machine.
 pub(crate) fn host_name() -> String {

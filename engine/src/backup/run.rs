@@ -46,6 +46,8 @@ pub struct Finished {
     pub document: BackupDocument,
     /// The result in words.
     pub text: String,
+    /// What should be looked at.
+    pub warnings: Vec<String>,
 }
 
 /// Everything a running backup holds.
@@ -165,7 +167,7 @@ impl Run<'_> {
         let session = self.session()?;
         let at = self.started_at.format("%Y-%m-%d %H:%M:%S UTC");
         let lsn = session.start(&format!("pgdeck {at}")).await?;
-        let (_, facts) = BackupSession::open(&self.site.access, "pgdeck backup look").await?;
+        let facts = session.look().await?;
         self.same_timeline(facts.timeline)?;
         Ok(Outcome::Started(Start { lsn, timeline: facts.timeline }))
     }
@@ -413,8 +415,9 @@ impl Run<'_> {
             }
             State::Ended(_, trouble) => {
                 let document = self.document.ok_or_else(|| panicked("there is no label"))?;
-                let text = describe(&document, &self.removed, trouble.as_ref());
-                Ok(Finished { document, text })
+                let warnings = warnings(&document, trouble.as_ref());
+                let text = describe(&document, &self.removed, &warnings);
+                Ok(Finished { document, text, warnings })
             }
             _ => Err(panicked("it stopped in between")),
         }
@@ -433,7 +436,7 @@ fn panicked(what: &str) -> Error {
     Error::new(ErrorCode::BackupAbandoned, "the backup could not go on").detail(what)
 }
 
-fn describe(document: &BackupDocument, removed: &str, trouble: Option<&Error>) -> String {
+fn describe(document: &BackupDocument, removed: &str, warnings: &[String]) -> String {
     let sizes = &document.sizes;
     let took = (document.ended_at - document.started_at).num_milliseconds();
     let mut text = format!(
@@ -452,22 +455,25 @@ fn describe(document: &BackupDocument, removed: &str, trouble: Option<&Error>) -
     if !removed.is_empty() {
         text.push_str(&format!("; {removed}"));
     }
-    if let Some(error) = trouble {
-        text.push_str(&format!("; WARNING: {}", error.fact));
-    }
-    let pages: u64 = document.checksum_failures.iter().map(|failure| failure.count).sum();
-    if pages > 0 {
-        let first = document.checksum_failures.first();
-        let place = first.map(|one| format!("{} block {:?}", one.path, one.blocks.first()));
-        text.push_str(&format!(
-            "; WARNING: {pages} pages are damaged, the first is {}",
-            place.unwrap_or_default()
-        ));
-    }
-    for warning in &document.warnings {
-        text.push_str(&format!("; WARNING: {warning}"));
+    if !warnings.is_empty() {
+        text.push_str(&format!("; {} warnings", warnings.len()));
     }
     text
+}
+
+/// What should be looked at although the backup is complete.
+fn warnings(document: &BackupDocument, trouble: Option<&Error>) -> Vec<String> {
+    let mut warnings = document.warnings.clone();
+    if let Some(error) = trouble {
+        warnings.push(format!("{}: {}", error.fact, error.detail));
+    }
+    for failure in &document.checksum_failures {
+        let blocks: Vec<_> = failure.blocks.iter().map(ToString::to_string).collect();
+        let count = failure.count;
+        let what = format!("{count} pages of {} are damaged: blocks", failure.path);
+        warnings.push(format!("{what} {}", blocks.join(", ")));
+    }
+    warnings
 }
 
 /// Whether the server is set up for backups.
@@ -618,11 +624,11 @@ fn copy_work(
 
 /// Bytes a second; exact enough below 2^53.
 #[allow(clippy::cast_precision_loss)]
-fn rate(bytes: u64, took: Duration) -> Option<f64> {
+pub(super) fn rate(bytes: u64, took: Duration) -> Option<f64> {
     (took >= Duration::from_millis(200)).then(|| bytes as f64 / took.as_secs_f64())
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn seconds(bytes: u64, rate: f64) -> Option<u64> {
+pub(super) fn seconds(bytes: u64, rate: f64) -> Option<u64> {
     (rate > 1.0).then(|| (bytes as f64 / rate).ceil() as u64)
 }

@@ -23,6 +23,7 @@ const GRANTS: &str = "Use a superuser, or grant EXECUTE on pg_backup_start, pg_b
 #[derive(Debug)]
 pub struct BackupSession {
     connected: Connected,
+    name: String,
 }
 
 /// What the server says of itself.
@@ -59,11 +60,18 @@ impl BackupSession {
     /// # Errors
     /// What connecting gives.
     pub async fn open(access: &Access, name: &str) -> Result<(Self, ServerFacts)> {
-        let session = Self { connected: access.connect(None).await? };
+        let session = Self { connected: access.connect(None).await?, name: name.to_owned() };
         session.rows(&sql::SESSION_SETUP, &[&"0", &"0"]).await?;
-        let row = session.row(&sql::BACKUP_SERVER, &[&name]).await?;
-        let facts = facts(&row)?;
+        let facts = session.look().await?;
         Ok((session, facts))
+    }
+
+    /// What the server says of itself now.
+    ///
+    /// # Errors
+    /// `BackupAbandoned` and others, as the server says.
+    pub async fn look(&self) -> Result<ServerFacts> {
+        facts(&self.row(&sql::BACKUP_SERVER, &[&self.name]).await?)
     }
 
     /// Takes the advisory lock.

@@ -1,6 +1,7 @@
 //! Reading the content of a file out of a pack.
 
 use std::io;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -14,7 +15,7 @@ use crate::sys::disk::DiskFile;
 ///
 /// Names and sizes in the archive are compared with the list on the way.
 pub struct ContentStream<'a> {
-    file: &'a DiskFile,
+    file: Arc<DiskFile>,
     decoder: Decoder,
     entry: &'a FileEntry,
     /// Stored bytes still to be read.
@@ -38,7 +39,7 @@ impl<'a> ContentStream<'a> {
     /// # Errors
     /// When zstd has no memory.
     pub fn new(
-        file: &'a DiskFile,
+        file: Arc<DiskFile>,
         codec: Codec,
         entry: &'a FileEntry,
         place: Place,

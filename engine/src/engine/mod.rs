@@ -4,6 +4,7 @@
 //! comes out through a `watch`, events through a bounded channel.
 
 mod archive;
+mod backups;
 mod catalog;
 mod operate;
 mod supervisor;

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::catalog::{Entry, Shared};
 use crate::api::{
-    ArchiveReport, Error, ErrorCode, InstanceIdentity, InstanceState, JobId, JobKind,
+    ArchiveReport, Error, ErrorCode, Event, InstanceIdentity, InstanceState, JobId, JobKind,
     PreparedOutcome, PreparedTarget, Result, SetupPlan, SetupRequest, StopMode,
 };
 use crate::archiving;
@@ -56,17 +56,19 @@ pub(super) enum Answer {
     Accepted(JobId),
     Refused(Error),
     Ended(JobId, Result<String>),
+    /// Something on the way, for the front end as it is.
+    Said(Box<Event>),
 }
 
 /// Writes to the operations log; without a journal nothing is written.
 #[derive(Clone, Debug)]
-struct Log {
-    journal: Option<JournalHandle>,
+pub(super) struct Log {
+    pub(super) journal: Option<JournalHandle>,
     host: String,
 }
 
 impl Log {
-    async fn of(orders: &mpsc::Sender<Order>, identity: &InstanceIdentity) -> Self {
+    pub(super) async fn of(orders: &mpsc::Sender<Order>, identity: &InstanceIdentity) -> Self {
         let (reply, answer) = oneshot::channel();
         let journal = match orders.send(Order::Journal(reply)).await {
             Ok(()) => answer.await.ok().flatten(),
@@ -75,14 +77,14 @@ impl Log {
         Self { journal, host: identity.host.clone() }
     }
 
-    async fn begin(&self, action: &str, command: &str) -> Option<OperationId> {
+    pub(super) async fn begin(&self, action: &str, command: &str) -> Option<OperationId> {
         let journal = self.journal.as_ref()?;
         let who = credentials::operator();
         let (action, command) = (action.to_owned(), command.to_owned());
         journal.begin_operation(who, self.host.clone(), action, command).await.ok()
     }
 
-    async fn end(&self, id: Option<OperationId>, outcome: &Result<String>) {
+    pub(super) async fn end(&self, id: Option<OperationId>, outcome: &Result<String>) {
         let (Some(journal), Some(id)) = (&self.journal, id) else { return };
         let text = outcome.as_ref().map_or_else(ToString::to_string, Clone::clone);
         let _ = journal.end_operation(id, text, outcome.is_ok()).await;
@@ -204,7 +206,7 @@ pub(super) struct Job {
 /// `OperationRunning` when a job of this process is at work on the instance.
 pub(super) fn job(entry: &Entry, shared: &Shared, work: Work) -> Result<Job> {
     let site = site_of(entry, shared)?;
-    if shared.board.is_busy(Some(&entry.identity.id)) {
+    if shared.board.is_operated(&entry.identity.id) {
         return Err(taken(&entry.identity.name, "a job of this pgdeck"));
     }
     let lock_path = lock_path(shared, &site.target, &site.credentials);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use super::backups::{self, Backups};
 use super::catalog::{Catalog, Shared};
 use super::operate::{self, Answer};
 use crate::api::{
@@ -159,6 +160,11 @@ impl Supervisor {
                 self.operation(request, instance, work);
                 Ok(())
             }
+            Command::Backup { .. }
+            | Command::Verify { .. }
+            | Command::FetchBackups { .. }
+            | Command::DeleteBackup { .. }
+            | Command::CreateRestorePoint { .. } => self.backups(request, command),
             Command::Start { instance } => self.job(request, instance, operate::Work::Start),
             Command::Stop { instance, mode } => {
                 self.job(request, instance, operate::Work::Stop(mode))
@@ -299,15 +305,65 @@ impl Supervisor {
     fn job(&self, request: RequestId, instance: InstanceId, work: operate::Work) -> Result<()> {
         let entry = self.catalog.get(&instance)?;
         let job = operate::job(entry, self.catalog.shared(), work)?;
-        let events = self.events.clone();
+        self.tracked(request, entry, |told| job.run(told));
+        Ok(())
+    }
+
+    /// Commands about backups: long ones are jobs.
+    fn backups(&self, request: RequestId, command: Command) -> Result<()> {
+        let shared = self.catalog.shared();
+        match command {
+            Command::Backup { instance, request: what } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Backups::new(entry, shared, what.destination.as_deref())?;
+                self.tracked(request, entry, |told| site.take(request, what, told));
+            }
+            Command::Verify { instance, destination, depth, jobs } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Backups::new(entry, shared, destination.as_deref())?;
+                let what = backups::VerifyWork { destination, depth, jobs };
+                self.tracked(request, entry, |told| site.verify(request, what, told));
+            }
+            Command::FetchBackups { instance, destination } => {
+                let site =
+                    Backups::new(self.catalog.get(&instance)?, shared, destination.as_deref())?;
+                let events = self.events.clone();
+                tokio::task::spawn_local(async move {
+                    let outcome = site.list(request, destination).await;
+                    let told = outcome.unwrap_or_else(|error| Event::Refused { request, error });
+                    let _ = events.send(told).await;
+                });
+            }
+            Command::DeleteBackup { instance, destination, label } => {
+                let site =
+                    Backups::new(self.catalog.get(&instance)?, shared, destination.as_deref())?;
+                self.operation(request, instance, site.delete(destination, label));
+            }
+            Command::CreateRestorePoint { instance, destination, name } => {
+                let site =
+                    Backups::new(self.catalog.get(&instance)?, shared, destination.as_deref())?;
+                self.operation(request, instance, site.restore_point(destination, name));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Runs a job in a task of its own; the instance is looked at again after it.
+    fn tracked<F: Future<Output = ()> + 'static>(
+        &self,
+        request: RequestId,
+        entry: &super::catalog::Entry,
+        work: impl FnOnce(mpsc::Sender<Answer>) -> F,
+    ) {
+        let (told, answers) = mpsc::channel(4);
+        let work = work(told);
+        let pass_on = pass_on(answers, request, self.events.clone());
         let orders = entry.orders.clone();
         tokio::task::spawn_local(async move {
-            let (told, answers) = mpsc::channel(4);
-            let pass_on = pass_on(answers, request, events);
-            let ((), ()) = tokio::join!(job.run(told), pass_on);
+            let ((), ()) = tokio::join!(work, pass_on);
             let _ = orders.try_send(Order::Recheck);
         });
-        Ok(())
     }
 
     async fn job_order(&self, request: RequestId, job: JobId, order: JobControl) -> Result<()> {
@@ -337,6 +393,7 @@ async fn pass_on(
             Answer::Accepted(job) => Event::Accepted { request, job },
             Answer::Refused(error) => Event::Refused { request, error },
             Answer::Ended(job, outcome) => Event::JobEnded { job, outcome },
+            Answer::Said(event) => *event,
         };
         let _ = events.send(event).await;
     }

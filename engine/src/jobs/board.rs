@@ -82,6 +82,15 @@ impl JobBoard {
         self.publish();
     }
 
+    /// Whether a job of this process starts or stops the instance now.
+    #[must_use]
+    pub fn is_operated(&self, instance: &InstanceId) -> bool {
+        self.inner.borrow().own.values().any(|job| {
+            let is_running = job.state == JobState::Running && job.kind.is_exclusive();
+            is_running && *instance == job.id.instance
+        })
+    }
+
     /// Whether a job of this process is at work on the instance (or on any).
     #[must_use]
     pub fn is_busy(&self, instance: Option<&InstanceId>) -> bool {

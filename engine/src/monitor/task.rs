@@ -410,6 +410,9 @@ impl Monitor {
         {
             self.snapshot.destinations.set(destinations, now);
         }
+        if let Some(outcome) = local.protection(&self.snapshot, &self.owner, self.interest).await {
+            self.snapshot.protection.update(outcome, now);
+        }
     }
 
     async fn look_at_jobs(&mut self) {
