@@ -134,4 +134,6 @@ fn bytes(count: u64) -> String {
 }
 
 #[cfg(test)]
+mod backup_tests;
+#[cfg(test)]
 mod tests;
