@@ -14,6 +14,7 @@ pub mod pty;
 pub mod run;
 pub mod tidy;
 pub mod tls;
+pub mod wal;
 
 mod account;
 mod cache;

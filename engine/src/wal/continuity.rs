@@ -136,10 +136,9 @@ fn more_behind_history(inventory: &Inventory, timeline: TimelineId) -> Option<St
         return None;
     }
     let earlier = inventory.timelines().into_iter().any(|other| other < timeline);
-    let later = inventory.names().find_map(|name| match name {
-        WalFileName::History(other) if other > timeline => Some(name),
-        _ => None,
-    });
+    let later = inventory
+        .names()
+        .find(|name| matches!(name, WalFileName::History(other) if *other > timeline));
     later.filter(|_| earlier).map(|later| format!("\"{later}\" of a later timeline is there"))
 }
 

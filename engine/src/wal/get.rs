@@ -17,6 +17,7 @@ use super::cluster::{self, Cluster};
 use super::continuity;
 use super::index::{SegmentIndex, SegmentTail};
 use super::inspect::{self, Expected, Refused};
+use super::prefetch::Prefetch;
 use super::push::{split_guide_path, wal_name};
 use super::store::StoredForm;
 
@@ -44,9 +45,21 @@ pub fn get(disk: &Disk, request: &WalGet) -> Result<Got> {
     let (destination, name) = locate(request, data_directory.as_deref())?;
     let archive = Archive::open(disk, &destination)?;
     let expected = expected(disk, &archive, data_directory.as_deref())?;
-    let (got, content) = fetch(&archive, name, &expected)?;
-    deliver(disk, &request.target, &content)?;
-    Ok(got)
+    let ahead = Prefetch::new(disk, &archive, &request.target, &expected);
+    if request.prefetch > 0
+        && let Some(path) = ahead.take(name, &request.target)
+    {
+        return Ok(Got { name, path });
+    }
+    let outcome = ahead.while_fetching(name, request.prefetch, || {
+        let (got, content) = fetch(&archive, name, &expected)?;
+        deliver(disk, &request.target, &content)?;
+        Ok(got)
+    });
+    if outcome.as_ref().is_err_and(|error: &Error| error.code == ErrorCode::WalAbsent) {
+        ahead.forget_all();
+    }
+    outcome
 }
 
 fn locate(request: &WalGet, data_directory: Option<&Path>) -> Result<(PathBuf, WalFileName)> {
@@ -162,8 +175,10 @@ fn sound(archive: &Archive, file: &StoredFile, expected: &Expected) -> Result<Ve
         })?;
     let Some(segment) = segment else { return Ok(content) };
     let (index, _) = SegmentIndex::build(segment, None);
-    // The server would take a damaged record for the end of WAL.
-    if index.tail == SegmentTail::Damaged {
+    // The server would take a damaged record for the end of WAL. A partial segment may well
+    // end in half a record: there the end is where it should be.
+    let is_whole = matches!(file.name, WalFileName::Segment(_));
+    if is_whole && index.tail == SegmentTail::Damaged {
         let at = index.tail_at.map_or_else(|| "it".to_owned(), |at| at.to_string());
         return Err(damaged(format!("no record can be read at {at}, and more WAL follows"))
             .hint(format!("Restore it from another copy, or recover to a target before {at}.")));

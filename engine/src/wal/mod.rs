@@ -10,5 +10,6 @@ pub mod get;
 pub mod identity;
 pub mod index;
 pub mod inspect;
+pub mod prefetch;
 pub mod push;
 pub mod store;

@@ -271,7 +271,8 @@ impl Place {
     /// Writes the index. It can be made again, so it is not synced and its failure is told
     /// and no more.
     fn write_index(&self, disk: &Disk, index: &SegmentIndex, warnings: &mut Vec<String>) {
-        if index.tail == SegmentTail::Damaged {
+        let is_whole = matches!(self.name, WalFileName::Segment(_));
+        if is_whole && index.tail == SegmentTail::Damaged {
             let at = index.tail_at.map_or_else(String::new, |at| format!(" at {at}"));
             warnings
                 .push(format!("{} holds a damaged record{at}; it is archived as it is", self.name));

@@ -345,12 +345,13 @@ impl<'a> Scan<'a> {
         self.end_or_damage_at(offset, "a record has an impossible length")
     }
 
-    /// A record at `offset` is wrong. On the last page that was written, with unwritten pages
-    /// behind it, that is how a timeline ends that a crash or a promotion cut off.
+    /// A record at `offset` is wrong. On the last page that was written, with the remains of a
+    /// recycled file behind it, that is how a timeline ends that a promotion cut off.
     fn end_or_damage_at(&self, offset: usize, why: &'static str) -> Stop {
-        let ends_early = self.written < self.segment.pages();
         let last_page = self.written.saturating_sub(1) * PAGE_BYTES;
-        if ends_early && self.at > last_page {
+        let is_recycled = self.written < self.segment.pages()
+            && self.segment.page_state(self.written) == PageState::Stale;
+        if is_recycled && self.at > last_page {
             return self.unwritten(offset);
         }
         self.damaged(offset, why)
