@@ -91,14 +91,6 @@ impl JobBoard {
         })
     }
 
-    /// Whether a job of this process is at work on the instance (or on any).
-    #[must_use]
-    pub fn is_busy(&self, instance: Option<&InstanceId>) -> bool {
-        self.inner.borrow().own.values().any(|job| {
-            job.state == JobState::Running && instance.is_none_or(|id| *id == job.id.instance)
-        })
-    }
-
     /// Jobs of an instance that were interrupted and not yet followed by another job.
     #[must_use]
     pub fn interrupted(&self, instance: &InstanceId) -> Vec<JobStatus> {

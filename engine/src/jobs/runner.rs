@@ -266,14 +266,14 @@ mod tests {
         };
         let (job, mut context) = register(setup).await;
         let id = job.id().clone();
-        assert!(board.is_busy(None) && board.is_own(&id) && id.number < 0);
+        assert!(board.is_operated(&id.instance) && board.is_own(&id) && id.number < 0);
         board.control(&id, JobControl::Cancel).unwrap();
         let body = async move {
             assert_eq!(context.order().await, JobControl::Cancel);
             Ok("stopped cleanly".to_owned())
         };
         assert_eq!(job.run(body).await.unwrap(), "stopped cleanly");
-        assert!(!board.is_busy(None));
+        assert!(!board.is_operated(&id.instance));
         let error = board.control(&id, JobControl::Cancel).unwrap_err();
         assert_eq!(error.code, ErrorCode::JobNotFound);
     }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pgdeck_engine::api::WalCompression;
 
+use super::backup_args::{
+    BackupArgs, BackupsArgs, CheckArgs, RestorePointArgs, ScheduleArgs, VerifyArgs,
+};
 use crate::console::terminal::policy::ColourChoice;
 
 /// A terminal operations console for PostgreSQL 13 to 18.
@@ -115,9 +118,27 @@ pub enum CliCommand {
         after_help = "Examples:\n  pgdeck instance list\n  pgdeck instance stop -D /database/inst1 -m smart"
     )]
     Instance(InstanceArgs),
-    /// Set up the archive for backups
-    #[command(after_help = "Examples:\n  pgdeck backup setup -D /database/inst1 -B /backup/inst1")]
+    /// Take a backup into the instance's backup destination, or delete one
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  pgdeck backup -D /database/inst1\n  pgdeck backup --type full --compress lz4 --jobs 4\n  pgdeck backup --dry-run\n  pgdeck backup delete 2026-07-01_13-30-40 --yes\n  pgdeck backup setup -B /backup/inst1\n\nAlso as: pgx_dmpall -D DIR\n\nExit codes: 0 complete, 1 complete with warnings (such as damaged pages), 2 failed."
+    )]
     Backup(BackupArgs),
+    /// List the backups of a destination
+    #[command(
+        after_help = "Examples:\n  pgdeck backups -D /database/inst1\n  pgdeck backups -B /backup/inst1 --json\n\nAlso as: pgx_rcvall -l -D DIR [-B DEST]\n\nDates are UTC, as in the names of the backups."
+    )]
+    Backups(BackupsArgs),
+    /// Verify backups and archived WAL; exit 0 sound, 1 warnings, 2 damaged or a gap
+    #[command(
+        after_help = "Examples:\n  pgdeck verify -D /database/inst1\n  pgdeck verify --quick --json"
+    )]
+    Verify(VerifyArgs),
+    /// Make a restore point and register it, or list the register
+    #[command(
+        after_help = "Examples:\n  pgdeck restore-point batch_20260701_1\n  pgdeck restore-point --json"
+    )]
+    RestorePoint(RestorePointArgs),
     /// Prove that archiving works: exit 0 sound, 1 warnings, 2 broken, 3 cannot tell
     #[command(after_help = "Example:\n  pgdeck check -D /database/inst1")]
     Check(CheckArgs),
@@ -333,84 +354,6 @@ pub enum ModeArg {
     Immediate,
     /// Kills every process; the next start recovers.
     Kill,
-}
-
-/// `pgdeck backup`.
-#[derive(Debug, Args)]
-pub struct BackupArgs {
-    /// What to do
-    #[command(subcommand)]
-    pub action: BackupAction,
-}
-
-/// What to do with backups.
-#[derive(Debug, Subcommand)]
-pub enum BackupAction {
-    /// Set destination and WAL archive in the configuration, and prove that a segment arrives
-    Setup(SetupArgs),
-}
-
-/// `pgdeck backup setup`.
-#[derive(Clone, Debug, Args)]
-pub struct SetupArgs {
-    /// Backup data storage destination
-    #[arg(short = 'B', long, value_name = "DIR")]
-    pub destination: PathBuf,
-    /// Make the destination when it does not exist
-    #[arg(long)]
-    pub create: bool,
-    /// Compression of archived WAL: zstd, zstd:N, lz4 or none [default: zstd:1]
-    #[arg(long, value_name = "METHOD")]
-    pub compress: Option<String>,
-    /// Archive a segment at least this often while there are changes (archive_timeout)
-    #[arg(long, value_name = "SECONDS")]
-    pub archive_timeout: Option<u32>,
-    /// Show what would change and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Confirm
-    #[arg(long)]
-    pub yes: bool,
-    /// The plan as JSON
-    #[arg(long)]
-    pub json: bool,
-    /// How long the first segment may take to arrive
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub timeout: u32,
-}
-
-/// `pgdeck check`.
-#[derive(Clone, Debug, Args)]
-pub struct CheckArgs {
-    /// How long a segment may take to arrive
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub timeout: u32,
-    /// The findings as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `pgdeck schedule`.
-#[derive(Clone, Debug, Args)]
-pub struct ScheduleArgs {
-    /// What to write
-    #[arg(long, value_enum, default_value_t = ScheduleKind::Systemd)]
-    pub kind: ScheduleKind,
-    /// Time of day
-    #[arg(long, value_name = "HH:MM", default_value = "02:30")]
-    pub at: String,
-    /// Write into this directory instead of printing
-    #[arg(long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
-}
-
-/// A kind of schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ScheduleKind {
-    /// A service and a timer.
-    Systemd,
-    /// A file for /etc/cron.d.
-    Cron,
 }
 
 /// `pgdeck wal-push`.

@@ -4,7 +4,8 @@ use pgdeck_engine::api::{
     ArchiveReport, Command, Error, ErrorCode, Event, InstanceId, Result, Severity,
 };
 
-use super::args::{CheckArgs, GlobalArgs};
+use super::args::GlobalArgs;
+use super::backup_args::CheckArgs;
 use super::oneshot::{OneShot, connected, engine_config};
 use super::output;
 use super::setup::nagios_word;

@@ -1,6 +1,8 @@
 //! The command line: one-shot forms of the console's panes and actions.
 
 pub mod args;
+pub mod backup;
+pub mod backup_args;
 pub mod check;
 pub mod connections;
 pub mod console;
@@ -22,7 +24,7 @@ use std::ffi::OsString;
 use clap::Parser;
 use pgdeck_engine::api::{Error, ErrorCode, Result};
 
-use args::{BackupAction, Cli, CliCommand};
+use args::{Cli, CliCommand};
 
 /// Wrong usage (`EX_USAGE` of `sysexits.h`).
 const EXIT_USAGE: u8 = 64;
@@ -43,7 +45,8 @@ fn dispatch(arguments: &[OsString]) -> u8 {
     if let Some(code) = wal::fast(arguments) {
         return code;
     }
-    let cli = match Cli::try_parse_from(arguments) {
+    let translated = backup::translated(arguments);
+    let cli = match Cli::try_parse_from(translated.as_deref().unwrap_or(arguments)) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -91,9 +94,10 @@ fn one_shot(cli: &Cli, command: &CliCommand) -> Result<u8> {
             CliCommand::Instance(args) => instance::run(global, args).await,
             CliCommand::Check(args) => check::run(global, args).await,
             CliCommand::Schedule(args) => schedule::run(global, args).await,
-            CliCommand::Backup(args) => match &args.action {
-                BackupAction::Setup(setup) => setup::run(global, setup).await,
-            },
+            CliCommand::Backup(args) => backup::run(global, args).await,
+            CliCommand::Backups(args) => backup::list(global, args).await,
+            CliCommand::Verify(args) => backup::verify(global, args).await,
+            CliCommand::RestorePoint(args) => backup::restore_point(global, args).await,
             _ => Ok(EXIT_USAGE),
         }
     })

@@ -160,7 +160,10 @@ fn request_of(event: &Event) -> Option<RequestId> {
         | Event::QueryText { request, .. }
         | Event::Operations { request, .. }
         | Event::SetupPlanned { request, .. }
-        | Event::ArchiveChecked { request, .. } => Some(*request),
+        | Event::ArchiveChecked { request, .. }
+        | Event::Backups { request, .. }
+        | Event::BackedUp { request, .. }
+        | Event::Verified { request, .. } => Some(*request),
         Event::JobEnded { .. } => None,
     }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use pgdeck_engine::api::{Error, ErrorCode, Result, Snapshot};
 
-use super::args::{GlobalArgs, ScheduleArgs, ScheduleKind};
+use super::args::GlobalArgs;
+use super::backup_args::{ScheduleArgs, ScheduleKind};
 use super::oneshot::{OneShot, engine_config};
 use super::output;
 

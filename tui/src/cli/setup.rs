@@ -1,13 +1,15 @@
 //! `pgdeck backup setup`: shows what changes, asks, changes it, and proves that WAL arrives.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use pgdeck_engine::api::{
     Command, CreateDestination, Error, ErrorCode, Event, InstanceId, Result, SetupPlan,
     SetupRequest, SetupThen, Severity,
 };
 
-use super::args::{GlobalArgs, SetupArgs};
+use super::args::GlobalArgs;
+use super::backup_args::SetupArgs;
 use super::check;
 use super::instance::operate;
 use super::oneshot::{OneShot, engine_config};
@@ -19,8 +21,8 @@ use crate::text;
 /// # Errors
 /// `NotConfirmed` without `--yes` where nobody can be asked, `DestinationInvalid`,
 /// `SetupConflict`, `ConfigurationErrors`, and what reaching the instance gives.
-pub async fn run(global: &GlobalArgs, args: &SetupArgs) -> Result<u8> {
-    let request = request(args)?;
+pub async fn run(global: &GlobalArgs, args: &SetupArgs, destination: Option<&Path>) -> Result<u8> {
+    let request = request(args, destination)?;
     let mut engine = OneShot::start(engine_config(global))?;
     let instance = engine.only_instance().await?.identity.id.clone();
     let plan = planned(&mut engine, &instance, &request).await?;
@@ -53,12 +55,16 @@ pub async fn run(global: &GlobalArgs, args: &SetupArgs) -> Result<u8> {
     }
 }
 
-fn request(args: &SetupArgs) -> Result<SetupRequest> {
+fn request(args: &SetupArgs, destination: Option<&Path>) -> Result<SetupRequest> {
+    let destination = destination.ok_or_else(|| {
+        Error::new(ErrorCode::UsageInvalid, "no backup destination is named")
+            .hint("Name one: pgdeck backup setup -D DIR -B DEST.")
+    })?;
     let program = std::env::current_exe().map_err(|error| {
         Error::new(ErrorCode::ProgramFailed, "this program does not know its own path")
             .detail(error.to_string())
     })?;
-    let destination = std::path::absolute(&args.destination).map_err(|error| {
+    let destination = std::path::absolute(destination).map_err(|error| {
         Error::new(ErrorCode::DestinationInvalid, "the destination is no path")
             .detail(error.to_string())
     })?;

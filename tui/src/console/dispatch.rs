@@ -225,6 +225,7 @@ fn solve(state: &mut State) -> Vec<Cmd> {
         Remedy::ShowStorage => state.pane = PaneId::Storage,
         Remedy::ShowConnections => state.pane = PaneId::Connections,
         Remedy::ShowLocks => state.pane = PaneId::Locks,
+        Remedy::ShowBackups => state.pane = PaneId::Storage,
         Remedy::ShowLogs => state.pane = PaneId::Logs,
         Remedy::ShowSession { pid } => {
             state.pane = PaneId::Connections;

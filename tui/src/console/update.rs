@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
-use pgdeck_engine::api::{Command, Event, Fleet, JobState, Severity, SignalKind, SignalResult};
+use pgdeck_engine::api::{
+    Command, Event, Fleet, JobState, Severity, SignalKind, SignalResult, Soundness,
+};
 use std::sync::Arc;
 
 use super::commands;
@@ -194,6 +196,21 @@ fn take_event(state: &mut State, event: Event) {
         }
         // Nothing in the console asks for a plan yet.
         Event::SetupPlanned { request, .. } => drop(state.pending.remove(&request)),
+        Event::Backups { request, .. } => drop(state.pending.remove(&request)),
+        Event::BackedUp { warnings, .. } => {
+            for warning in warnings {
+                state.say(Severity::Warning, warning);
+            }
+        }
+        Event::Verified { report, .. } => {
+            let severity = match report.soundness {
+                Soundness::Sound => return,
+                Soundness::Warnings => Severity::Warning,
+                Soundness::Damaged => Severity::Error,
+            };
+            let first = report.damages.iter().chain(&report.warnings).next();
+            state.say(severity, first.cloned().unwrap_or_default());
+        }
         Event::JobEnded { job, outcome } => {
             let is_shown = state
                 .dialogs

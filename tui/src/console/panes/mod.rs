@@ -87,6 +87,7 @@ impl PaneId {
     #[must_use]
     pub fn interest(self) -> Interest {
         Interest {
+            backups: false,
             is_shown: true,
             sizes: self == Self::Storage,
             log: self == Self::Logs,
