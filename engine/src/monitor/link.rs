@@ -46,7 +46,7 @@ impl Link {
         let timeout = format!("{}ms", limit.as_millis());
         link.rows(&sql::SESSION_SETUP, &[&timeout, &timeout]).await?;
         // Superusers only; for others the probes show in a log that logs everything.
-        let _ = link.rows(&sql::SESSION_QUIET, &[]).await;
+        link.rows(&sql::SESSION_QUIET, &[]).await?;
         Ok(link)
     }
 

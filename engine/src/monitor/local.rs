@@ -42,6 +42,7 @@ pub struct LocalWatch {
     storage: StorageWatch,
     backups: BackupWatch,
     storage_at: Option<Instant>,
+    storage_backup: Option<PathBuf>,
     conf: ConfFacts,
     conf_at: Option<Instant>,
     /// Names of tablespaces by OID.
@@ -73,6 +74,7 @@ impl LocalWatch {
             storage: StorageWatch::default(),
             backups: BackupWatch::default(),
             storage_at: None,
+            storage_backup: None,
             conf: ConfFacts::default(),
             conf_at: None,
             tablespace_names: HashMap::new(),
@@ -89,7 +91,7 @@ impl LocalWatch {
 
     /// Looks at the state. A disk that hangs gives `unreachable` after a few seconds.
     pub async fn look(&mut self) -> InstanceStatus {
-        let mut target = self.target.clone();
+        let target = self.target.clone();
         let is_search_due = self.searched_at.is_none_or(|at| at.elapsed() >= SEARCH_EVERY);
         let known = self.found.clone();
         let finder = Arc::clone(&self.finder);
@@ -99,14 +101,10 @@ impl LocalWatch {
         }
         let run_as = self.run_as.as_deref().and_then(|name| Credentials::of_name(name).ok());
         let work = move || {
-            let mut nothing = BinaryFinder::default();
-            if !search {
-                target.bin_directory = None;
-            }
             let run_as = run_as.map(|user| user.uid());
-            let mut finder = finder.lock().ok().filter(|_| search);
-            let finder = finder.as_deref_mut().unwrap_or(&mut nothing);
-            let mut facts = facts::gather(&target, finder, run_as);
+            // A search runs `postgres --version`: not at every look.
+            let mut finder = search.then(|| finder.lock().ok()).flatten();
+            let mut facts = facts::gather(&target, finder.as_deref_mut(), run_as);
             if let Some((_, directory)) = known {
                 facts.bin_directory = Some(directory);
             }
@@ -178,11 +176,15 @@ impl LocalWatch {
         limits: &Limits,
         memory: &mut Memory,
     ) -> Option<Vec<Destination>> {
-        if self.storage_at.is_some_and(|at| at.elapsed() < DESTINATIONS_EVERY) {
+        let backup = self.backup_destination(snapshot);
+        // The server tells of it after the first look: that one must not stand for long.
+        let is_news = backup != self.storage_backup;
+        let is_due = self.storage_at.is_none_or(|at| at.elapsed() >= DESTINATIONS_EVERY);
+        if !is_due && !is_news {
             return None;
         }
         self.storage_at = Some(Instant::now());
-        let backup = self.backup_destination(snapshot);
+        self.storage_backup.clone_from(&backup);
         let wanted = Wanted {
             data_directory: &self.target.data_directory,
             backup_destination: backup.as_deref(),
