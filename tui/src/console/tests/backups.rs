@@ -62,7 +62,7 @@ fn without_a_destination_the_next_step_is_named() {
         assert!(driver.notice().contains("S sets one up"), "{key}: {}", driver.notice());
     }
     driver.keys("S");
-    assert!(driver.screen().contains("Backup destination (a directory): "));
+    assert!(driver.screen().contains("Backup destination (a directory):"));
 }
 
 #[test]

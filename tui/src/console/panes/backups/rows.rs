@@ -17,7 +17,7 @@ pub(super) const COLUMNS: [Column; 10] = [
     Column::number("stored", 7),
     Column::number("ratio", 5),
     Column::number("took", 5),
-    Column::text("verified", 12),
+    Column::text("verified", 13),
     Column::number("bad pages", 9),
     Column::text("based on", 20),
 ];
@@ -80,6 +80,7 @@ pub(super) fn verified(one: &BackupInfo, now: DateTime<Utc>) -> String {
     let since = one.verified_at.map(|at| text::age(seconds_between(at, now)));
     let since = since.unwrap_or_default();
     match one.verification {
+        VerifyState::NotVerified if one.status != BackupStatus::Complete => String::new(),
         VerifyState::NotVerified => "no".to_owned(),
         VerifyState::Sound => format!("sound {since}"),
         VerifyState::Damaged => format!("DAMAGED {since}"),
