@@ -122,6 +122,10 @@ fn figures(job: &JobStatus) -> Option<String> {
         }
         _ => amount(done),
     };
+    // What is over has no speed.
+    if job.state != JobState::Running {
+        return Some(text);
+    }
     if let Some(rate) = job.progress.rate.filter(|_| is_bytes) {
         text.push_str(&format!(", {}", text::byte_rate(whole(rate))));
     }

@@ -42,13 +42,18 @@ fn backup(hours: i64, parent: Option<i64>) -> BackupInfo {
     }
 }
 
+/// WAL before now, a megabyte for each hour.
+fn hours_between(backup: &BackupInfo) -> u64 {
+    u64::try_from((now() - backup.started_at).num_hours()).unwrap() << 20
+}
+
 fn window(backup: &BackupInfo, to_hours: i64, ends_at_gap: bool) -> RecoveryWindow {
     RecoveryWindow {
         backup: backup.label.clone(),
         timeline: TimelineId::from_u32(3).unwrap(),
-        from_lsn: lsn(0x1_3C00_0158),
+        from_lsn: lsn(0x1_4900_0000 - hours_between(backup)),
         from_at: backup.started_at + TimeDelta::seconds(9),
-        to_lsn: lsn(0x1_4A00_0000),
+        to_lsn: if ends_at_gap { lsn(0x1_4900_0000 - (60 << 20)) } else { lsn(0x1_4A00_0000) },
         to_at: Some(hours_ago(to_hours)),
         ends_at_gap,
     }

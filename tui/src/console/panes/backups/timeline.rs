@@ -2,7 +2,7 @@
 //! with a sign of their own, so that they are seen without colours too.
 
 use chrono::{DateTime, Utc};
-use pgdeck_engine::api::{BackupInfo, BackupKind, BackupStatus, Protection};
+use pgdeck_engine::api::{BackupInfo, BackupKind, BackupStatus, Protection, RecoveryWindow};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -57,6 +57,14 @@ fn end_of(backup: &BackupInfo, protection: &Protection) -> DateTime<Utc> {
     )
 }
 
+/// Until when a window reaches: its last commit, or the latest backup whose end its WAL goes
+/// through; an idle server commits nothing.
+fn reached(window: &RecoveryWindow, all: &[RecoveryWindow]) -> DateTime<Utc> {
+    let passed = all.iter().filter(|other| other.from_lsn <= window.to_lsn);
+    let later = passed.map(|other| other.from_at).max();
+    window.to_at.max(later).unwrap_or(window.from_at).max(window.from_at)
+}
+
 impl TimeLine {
     /// From the end of the oldest complete backup to now; `None` without one.
     pub(super) fn new(protection: &Protection, now: DateTime<Utc>, columns: u16) -> Option<Self> {
@@ -107,10 +115,10 @@ impl TimeLine {
     fn add_spans(&mut self, protection: &Protection) {
         let windows = &protection.windows;
         for window in windows {
-            self.fill(window.from_at, window.to_at.unwrap_or(window.from_at), Span::Recoverable);
+            self.fill(window.from_at, reached(window, windows), Span::Recoverable);
         }
         for window in windows.iter().filter(|window| window.ends_at_gap) {
-            let end = window.to_at.unwrap_or(window.from_at).max(window.from_at);
+            let end = reached(window, windows);
             let later = windows.iter().map(|one| one.from_at).filter(|at| *at > end).min();
             let next = later.unwrap_or(self.to);
             let (first, last) = (self.column(end), self.column(next));
@@ -221,13 +229,13 @@ mod tests {
     }
 
     fn window(from: i64, to: Option<i64>, ends_at_gap: bool) -> RecoveryWindow {
-        let lsn = Lsn::from_u64(0x200_0000).unwrap();
+        let lsn = |minute: i64| Lsn::from_u64(0x200_0000 + u64::try_from(minute).unwrap()).unwrap();
         RecoveryWindow {
             backup: format!("at {from}"),
             timeline: TimelineId::from_u32(1).unwrap(),
-            from_lsn: lsn,
+            from_lsn: lsn(from),
             from_at: at(from),
-            to_lsn: lsn,
+            to_lsn: lsn(to.unwrap_or(from)),
             to_at: to.map(at),
             ends_at_gap,
         }
@@ -279,6 +287,18 @@ mod tests {
         };
         let (_, spans) = drawn(&protection, 100, 11);
         assert_eq!(spans, "#xxxxxxxxx.");
+    }
+
+    #[test]
+    fn an_idle_server_is_recoverable_from_one_backup_to_the_next() {
+        let reaches_both = Lsn::from_u64(0x300_0000).unwrap();
+        let idle = RecoveryWindow { to_lsn: reaches_both, ..window(0, None, false) };
+        let protection = Protection {
+            backups: vec![backup(50, BackupKind::Full), backup(0, BackupKind::Full)],
+            windows: vec![idle, window(50, None, false)],
+            ..Protection::default()
+        };
+        assert_eq!(drawn(&protection, 100, 11).1, "######.....");
     }
 
     #[test]
