@@ -27,6 +27,10 @@ $program man "$made/man"
 root=$DESTDIR$PREFIX
 share=$root/share
 install -D -m 755 $program "$root/bin/pgdeck"
+# The program answers to the names of the operations guide, too.
+for name in pgx_xlogcopy.cmd pgx_walcopy.cmd; do
+    ln -sf pgdeck "$root/bin/$name"
+done
 install -D -m 644 "$made/bash" "$share/bash-completion/completions/pgdeck"
 install -D -m 644 "$made/zsh" "$share/zsh/site-functions/_pgdeck"
 install -D -m 644 "$made/fish" "$share/fish/vendor_completions.d/pgdeck.fish"

@@ -1,14 +1,14 @@
-//! An instance with a backup destination, a load on it, and restoring by hand as
-//! `docs/FORMATS.md` says, with stock tools only.
+//! An instance with a backup destination, and restoring by hand as `docs/FORMATS.md` says, with
+//! stock tools only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::instance::{InstanceBuilder, Session};
+use crate::instance::InstanceBuilder;
 use crate::majors::Major;
+use crate::restored::Restored;
 use crate::run::{Finished, Run};
 use crate::{TestInstance, account, bin, place, tidy};
 
@@ -30,6 +30,8 @@ impl Repository {
     #[must_use]
     pub fn start_with(builder: InstanceBuilder) -> Self {
         let instance = builder.initdb_option("--data-checksums").create();
+        // How a server that is ended at once treats the command that runs at this moment.
+        instance.allow_log("archive command was terminated by signal 3");
         let destination = instance.make_directory("backup");
         let push = format!("{} wal-push \"%p\" {}", bin::pgdeck().display(), destination.display());
         instance.set("wal_level", "replica");
@@ -55,6 +57,27 @@ impl Repository {
             .arg(self.instance.data_directory())
             .arg("--state-dir")
             .arg(self.state_directory())
+    }
+
+    /// Starts a pgdeck command that the test will end, or whose end it will wait for.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(bin::pgdeck());
+        command
+            .args(arguments)
+            .arg("-D")
+            .arg(self.instance.data_directory())
+            .arg("--state-dir")
+            .arg(self.state_directory())
+            .env_clear()
+            .env("PATH", crate::hermetic::PATH)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        crate::forks::spawn(&mut command).expect("pgdeck can be started")
     }
 
     fn state_directory(&self) -> PathBuf {
@@ -163,266 +186,4 @@ fn script_of_the_manual() -> String {
     let (_, rest) = text.split_once("<!-- restore by hand: begin -->").expect("the mark is there");
     let (script, _) = rest.split_once("<!-- restore by hand: end -->").expect("the end is there");
     script.lines().filter(|line| !line.starts_with("```")).map(|line| format!("{line}\n")).collect()
-}
-
-/// A data directory restored by hand.
-pub struct Restored {
-    directory: PathBuf,
-    major: Major,
-    destination: PathBuf,
-    port: place::Port,
-    started: bool,
-}
-
-impl Restored {
-    /// Where it is.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// What the stock `pg_verifybackup` of PostgreSQL 15 finds; `Ok` when nothing.
-    ///
-    /// It knows version 1 of the manifest only: one of version 2 is rewritten, which takes
-    /// nothing away but the system identifier.
-    ///
-    /// # Errors
-    /// All it printed.
-    pub fn verifybackup(&self) -> Result<String, String> {
-        let path = self.directory.join("backup_manifest");
-        let original = fs::read_to_string(&path).expect("the manifest can be read");
-        let manifest = as_version_1(&original);
-        fs::write(&path, manifest).expect("the manifest can be written");
-        let mut command = account::command(Major::V15.program("pg_verifybackup"));
-        // The places of tablespaces are not those of the backup.
-        command.arg("-n").arg("-i").arg("tablespace_map").arg(&self.directory);
-        let outcome = account::output_of(command);
-        fs::write(&path, original).expect("the manifest can be written");
-        outcome
-    }
-
-    /// Starts it: it recovers from the archive to its end, or to `target`, settings for
-    /// `postgresql.auto.conf`.
-    ///
-    /// # Panics
-    /// When it does not start, with its log.
-    pub fn start(&mut self, target: &[(&str, &str)]) {
-        let get = format!(
-            "{} wal-get %f \"%p\" -B {}",
-            bin::pgdeck().display(),
-            self.destination.display()
-        );
-        let socket = self.directory.parent().expect("it has a parent").display().to_string();
-        let port = self.port.number.to_string();
-        let own = [
-            ("restore_command", get.as_str()),
-            ("archive_mode", "off"),
-            ("port", port.as_str()),
-            ("unix_socket_directories", socket.as_str()),
-            ("recovery_target_action", "promote"),
-        ];
-        let mut text = String::new();
-        for (name, value) in own.iter().chain(target) {
-            text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
-        }
-        let path = self.directory.join("postgresql.auto.conf");
-        let before = fs::read_to_string(&path).unwrap_or_default();
-        fs::write(&path, before + &text).expect("settings can be written");
-        fs::write(self.directory.join("recovery.signal"), "").expect("the signal can be written");
-        account::give(&self.directory.join("recovery.signal"));
-        let log = self.directory.with_extension("log");
-        let mut command = account::command(self.major.program("pg_ctl"));
-        command.args(["start", "-w", "-t", "60", "-D"]).arg(&self.directory).arg("-l").arg(&log);
-        self.started = true;
-        if let Err(error) = account::output_of(command) {
-            panic!("{error}\n{}", fs::read_to_string(&log).unwrap_or_default());
-        }
-        // pg_ctl is content with hot standby.
-        let promoted = crate::proc::wait_for(std::time::Duration::from_secs(60), || {
-            self.try_query("select pg_is_in_recovery()").as_deref() == Ok("f")
-        });
-        assert!(promoted, "it stays in recovery\n{}", fs::read_to_string(&log).unwrap_or_default());
-    }
-
-    /// The first column of the first row.
-    ///
-    /// # Panics
-    /// When the query fails.
-    #[must_use]
-    pub fn query(&self, query: &str) -> String {
-        self.try_query(query).unwrap_or_else(|error| panic!("{query:?}: {error}"))
-    }
-
-    fn try_query(&self, query: &str) -> Result<String, String> {
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host_path(self.directory.parent().expect("it has a parent"))
-            .port(self.port.number)
-            .user("postgres")
-            .dbname("postgres");
-        let session = Session::open(&config).map_err(|error| error.to_string())?;
-        Ok(session.query_one_text(query))
-    }
-
-    /// Reads every page of every relation; the server verifies their checksums.
-    ///
-    /// # Panics
-    /// When it finds one that is damaged.
-    pub fn read_everything(&self) {
-        let count = self.query(
-            "select count(*) from pg_class c where relkind in ('r', 'm', 't')
-             and pg_relation_size(c.oid) >= 0
-             and (xpath('/row/n/text()', query_to_xml(format('select count(*) as n from %s',
-                  c.oid::regclass), false, true, '')))[1]::text::bigint >= 0",
-        );
-        assert_ne!(count, "0");
-    }
-
-    /// Stops it.
-    pub fn stop(&mut self) {
-        if std::mem::replace(&mut self.started, false) {
-            let mut command = account::command(self.major.program("pg_ctl"));
-            command.args(["stop", "-m", "fast", "-w", "-D"]).arg(&self.directory);
-            // A failing test may have killed it already.
-            let _ = account::output_of(command);
-        }
-    }
-}
-
-impl Drop for Restored {
-    fn drop(&mut self) {
-        self.stop();
-        place::end_processes(&self.directory);
-    }
-}
-
-/// A manifest of version 2 without what version 1 does not have, summed up anew.
-fn as_version_1(manifest: &str) -> String {
-    let mut lines: Vec<&str> = manifest.lines().collect();
-    lines.retain(|line| !line.starts_with("\"System-Identifier\""));
-    lines.pop();
-    let body = lines.join("\n").replace("Manifest-Version\": 2", "Manifest-Version\": 1") + "\n";
-    let mut command = account::command("sha256sum");
-    let path =
-        std::env::temp_dir().join(format!("pgdeck-manifest-{}-{}", std::process::id(), body.len()));
-    fs::write(&path, &body).expect("a file can be written");
-    let file = fs::File::open(&path).expect("it can be read");
-    command.stdin(file);
-    let sum = account::output_of(command).expect("sha256sum runs");
-    fs::remove_file(&path).expect("it can be removed");
-    let sum = sum.split_whitespace().next().expect("it prints a sum");
-    format!("{body}\"Manifest-Checksum\": \"{sum}\"}}\n")
-}
-
-/// Sessions that change the database in every way while a backup is taken.
-pub struct Load {
-    stop: Arc<AtomicBool>,
-    rounds: Arc<AtomicU64>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Load {
-    /// Makes the tables and starts the sessions. `ledger` keeps a sum of zero in every
-    /// committed state.
-    #[must_use]
-    pub fn start(instance: &TestInstance) -> Self {
-        instance.sql(
-            "postgres",
-            "create table ledger (id int primary key, amount bigint not null);
-             insert into ledger select g, 0 from generate_series(1, 2000) g;
-             create table growing (id bigserial, filler text);
-             create unlogged table scratch (a int, b text);
-             insert into scratch select g, repeat('x', 100) from generate_series(1, 2000) g",
-        );
-        let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let work: [fn(&Session, u64); 3] = [transfer, grow, come_and_go];
-        let threads = work.into_iter().map(|work| {
-            let (stop, rounds) = (Arc::clone(&stop), Arc::clone(&rounds));
-            let config = instance.config("postgres");
-            std::thread::spawn(move || {
-                let session = Session::open(&config).expect("a session can be opened");
-                let mut round = 0;
-                while !stop.load(Ordering::Acquire) {
-                    work(&session, round);
-                    round += 1;
-                    rounds.fetch_add(1, Ordering::AcqRel);
-                }
-            })
-        });
-        let threads = threads.collect();
-        let load = Self { stop, rounds, threads };
-        load.wait(20);
-        load
-    }
-
-    /// Waits until the sessions have done so many rounds more.
-    ///
-    /// # Panics
-    /// When they do not within half a minute.
-    pub fn wait(&self, rounds: u64) {
-        let goal = self.rounds.load(Ordering::Acquire) + rounds;
-        let reached = crate::proc::wait_for(std::time::Duration::from_secs(30), || {
-            self.rounds.load(Ordering::Acquire) >= goal
-        });
-        assert!(reached, "the load stands still");
-    }
-
-    /// Ends the sessions.
-    ///
-    /// # Panics
-    /// When one of them failed.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        for thread in self.threads.drain(..) {
-            thread.join().expect("the load does not fail");
-        }
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        for thread in self.threads.drain(..) {
-            // A failing test has said enough already.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn transfer(session: &Session, round: u64) {
-    let (from, to) = (round * 7 % 2000 + 1, round * 13 % 2000 + 1);
-    session.run(&format!(
-        "begin; update ledger set amount = amount - 5 where id = {from};
-         update ledger set amount = amount + 5 where id = {to}; commit"
-    ));
-}
-
-fn grow(session: &Session, round: u64) {
-    session.run(
-        "insert into growing (filler) select repeat('y', 500) from generate_series(1, 200);
-         update scratch set a = a + 1 where a % 10 = 0",
-    );
-    if round % 20 == 19 {
-        session.run("delete from growing where id % 2 = 0");
-        session.run("vacuum growing");
-    }
-}
-
-fn come_and_go(session: &Session, round: u64) {
-    session.run(&format!(
-        "create table visitor{round} as select g as a, md5(g::text) as b from generate_series(1, 500) g;
-         create index on visitor{round} (a)"
-    ));
-    match round % 3 {
-        0 => session.run(&format!("drop table visitor{round}")),
-        1 => session.run(&format!("truncate visitor{round}")),
-        _ => session.run(&format!("insert into visitor{round} select a, b from visitor{round}")),
-    }
-    if round > 20 && round % 5 == 0 {
-        session.run(&format!("drop table if exists visitor{}", round - 19));
-    }
 }

@@ -202,7 +202,12 @@ fn request_of(event: &Event) -> Option<RequestId> {
         | Event::Done { request, .. }
         | Event::Signalled { request, .. }
         | Event::QueryText { request, .. }
-        | Event::Operations { request, .. } => Some(*request),
+        | Event::Operations { request, .. }
+        | Event::SetupPlanned { request, .. }
+        | Event::ArchiveChecked { request, .. }
+        | Event::Backups { request, .. }
+        | Event::BackedUp { request, .. }
+        | Event::Verified { request, .. } => Some(*request),
         Event::JobEnded { .. } => None,
     }
 }

@@ -278,7 +278,7 @@ pub enum Command {
         /// Which.
         instance: InstanceId,
         /// What to take.
-        request: BackupRequest,
+        request: Box<BackupRequest>,
     },
     /// Verify a backup destination. A job.
     Verify {
@@ -344,8 +344,7 @@ impl Command {
                 | Self::PlanSetup { .. }
                 | Self::FetchBackups { .. }
                 | Self::Verify { .. }
-                | Self::Backup { request: BackupRequest { dry_run: true, .. }, .. }
-        )
+        ) && !matches!(self, Self::Backup { request, .. } if request.dry_run)
     }
 }
 

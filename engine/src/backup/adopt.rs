@@ -143,7 +143,7 @@ impl Pack<'_> {
         let mut hashes = BlockHashes::new(self.block_bytes);
         let mut stream = ContentStream::new(Arc::clone(file), self.codec, &line.entry, place)?;
         loop {
-            match stream.next() {
+            match stream.piece() {
                 Ok(Some(piece)) if is_relation => hashes.update(piece),
                 Ok(Some(_)) => {}
                 Ok(None) => break,

@@ -93,7 +93,7 @@ impl<'a> ContentReader<'a> {
     fn check_end(&mut self) -> io::Result<()> {
         let Some(newest) = self.layers.first_mut() else { return Ok(()) };
         let is_at_end = newest.waiting.is_empty()
-            && newest.stream.as_mut().map_or(Ok(None), ContentStream::next)?.is_none();
+            && newest.stream.as_mut().map_or(Ok(None), ContentStream::piece)?.is_none();
         if is_at_end { Ok(()) } else { Err(invalid("more is stored than the list says")) }
     }
 }
@@ -144,7 +144,7 @@ impl<'a> Layer<'a> {
     fn read(&mut self, length: usize) -> io::Result<&[u8]> {
         while self.waiting.len() < length {
             let Some(stream) = &mut self.stream else { return Err(invalid("it is not stored")) };
-            match stream.next()? {
+            match stream.piece()? {
                 Some(piece) => self.waiting.extend_from_slice(piece),
                 None => return Err(invalid("less is stored than the list says")),
             }

@@ -117,6 +117,15 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Whether it may be left in the middle. The others are short and change the destination:
+    /// what they have begun must be known when the lock is released.
+    #[must_use]
+    pub fn can_be_cancelled(self) -> bool {
+        !matches!(self, Self::Lock | Self::Prepare | Self::Seal | Self::Expire)
+    }
+}
+
 impl State {
     /// The next step; `None` at the end.
     #[must_use]

@@ -142,8 +142,8 @@ mod tests {
         let mut copy = page.to_vec();
         copy[8..10].fill(0);
         let mut result = 0_u32;
-        for lane in 0..SUMS {
-            let mut sum = BASE[lane];
+        for (lane, base) in BASE.iter().enumerate() {
+            let mut sum = *base;
             for row in 0..copy.len() / ROW {
                 let at = row * ROW + lane * 4;
                 sum = step(sum, u32::from_ne_bytes(copy[at..at + 4].try_into().unwrap()));

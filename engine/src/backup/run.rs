@@ -1,25 +1,22 @@
 //! Taking a backup: the one place that carries the steps of the machine out.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 
-use super::adopt::{self, Adopted};
-use super::blockmap::MapWriter;
-use super::chain::Chain;
-use super::copy::rate::RateLimit;
-use super::copy::{self, Copied, CopyProgress, CopyWork};
-use super::document::{self, BackupDocument, FORMAT, ProgressDocument, Sizes, TablespaceFacts};
+use super::adopt::Adopted;
+use super::copy::{self, Copied, CopyProgress};
+use super::document::{BackupDocument, FORMAT, Sizes, TablespaceFacts};
 use super::filelist::{Content, FileList};
-use super::layout::{self, Label};
+use super::layout::Label;
 use super::listing::Listing;
 use super::machine::{Left, Outcome, Start, State, Step, Stop};
-use super::pack::PackPlace;
+use super::outcome::{describe, rate, seconds, warnings};
 use super::plan::{self, Plan};
+use super::prepare::{copy_work, lock, possible, prepare};
 use super::seal::Sealing;
 use super::session::{BackupSession, ServerFacts, Stopped};
 use super::site::{self, BackupSite};
@@ -27,8 +24,8 @@ use super::{archive, expire};
 use crate::api::{Error, ErrorCode, JobProgress, Result, TimelineId};
 use crate::jobs::runner::{JobContext, JobControl, Reporter};
 use crate::pg::wal::SegmentSize;
-use crate::sys::lock::{Attempt, LockFile};
-use crate::sys::{clock, process};
+use crate::sys::clock;
+use crate::sys::lock::LockFile;
 
 /// How often the session is asked whether it lives.
 const PING_EVERY: Duration = Duration::from_secs(5);
@@ -36,8 +33,6 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 const TELL_EVERY: Duration = Duration::from_millis(250);
 /// How long a backup that is given up may take to end in the server.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(10);
-/// A second backup of the same second waits for the next one.
-const LABEL_ATTEMPTS: u32 = 30;
 
 /// A finished backup.
 #[derive(Clone, Debug)]
@@ -99,7 +94,7 @@ pub async fn run(site: &BackupSite, plan: &Plan, context: &mut JobContext) -> Re
         run.tell(step.phase());
         let outcome = tokio::select! {
             outcome = run.perform(&state, step) => outcome,
-            error = cancelled(context) => Err(error),
+            error = cancelled(context), if step.can_be_cancelled() => Err(error),
         };
         let is_open = state.is_open_in_server();
         let outcome = outcome.unwrap_or_else(Outcome::Failed);
@@ -232,8 +227,7 @@ impl Run<'_> {
         self.copying = Some(tokio::task::spawn_blocking(move || copy::run(work)));
         let mut tell = tokio::time::interval(TELL_EVERY);
         let mut ping = tokio::time::interval(PING_EVERY);
-        loop {
-            let Some(copying) = &mut self.copying else { break };
+        while let Some(copying) = &mut self.copying {
             tokio::select! {
                 ended = copying => {
                     self.copying = None;
@@ -434,201 +428,4 @@ impl Run<'_> {
 
 fn panicked(what: &str) -> Error {
     Error::new(ErrorCode::BackupAbandoned, "the backup could not go on").detail(what)
-}
-
-fn describe(document: &BackupDocument, removed: &str, warnings: &[String]) -> String {
-    let sizes = &document.sizes;
-    let took = (document.ended_at - document.started_at).num_milliseconds();
-    let mut text = format!(
-        "{} backup {} is complete: {} in {} files, {} stored, {}.{} s",
-        document.kind.word(),
-        document.label,
-        plan::bytes(sizes.cluster_bytes),
-        sizes.files,
-        plan::bytes(sizes.stored_bytes),
-        took / 1000,
-        took % 1000 / 100
-    );
-    if sizes.adopted_files > 0 {
-        text.push_str(&format!("; {} files taken over", sizes.adopted_files));
-    }
-    if !removed.is_empty() {
-        text.push_str(&format!("; {removed}"));
-    }
-    if !warnings.is_empty() {
-        text.push_str(&format!("; {} warnings", warnings.len()));
-    }
-    text
-}
-
-/// What should be looked at although the backup is complete.
-fn warnings(document: &BackupDocument, trouble: Option<&Error>) -> Vec<String> {
-    let mut warnings = document.warnings.clone();
-    if let Some(error) = trouble {
-        warnings.push(format!("{}: {}", error.fact, error.detail));
-    }
-    for failure in &document.checksum_failures {
-        let blocks: Vec<_> = failure.blocks.iter().map(ToString::to_string).collect();
-        let count = failure.count;
-        let what = format!("{count} pages of {} are damaged: blocks", failure.path);
-        warnings.push(format!("{what} {}", blocks.join(", ")));
-    }
-    warnings
-}
-
-/// Whether the server is set up for backups.
-fn possible(facts: &ServerFacts, plan: &Plan) -> Result<()> {
-    let refuse = |detail: String| {
-        let fact = "the server is not set up for backups";
-        Err(Error::new(ErrorCode::BackupNotPossible, fact).detail(detail))
-    };
-    if facts.system_identifier.to_string() != plan.cluster.system_identifier {
-        let place = plan.cluster.data_directory.display();
-        return refuse(format!("the server that answers does not run in {place}"));
-    }
-    match (facts.wal_level.as_str(), facts.archive_mode.as_str()) {
-        ("minimal", _) => refuse("wal_level is minimal".to_owned()),
-        (_, "off") if !facts.in_recovery => refuse("archive_mode is off".to_owned()),
-        _ => Ok(()),
-    }
-}
-
-/// Locks the destination for whoever changes backups in it.
-///
-/// # Errors
-/// `BackupRunning` with who has it, `RepositoryWrite`.
-pub async fn lock(
-    site: &BackupSite,
-    destination: &std::path::Path,
-    what: &str,
-) -> Result<LockFile> {
-    let path: PathBuf = destination.join(layout::LOCK_FILE);
-    let note = format!(
-        "{what} by process {} on {} since {}",
-        std::process::id(),
-        super::host_name(),
-        clock::now().format("%Y-%m-%d %H:%M:%S UTC")
-    );
-    site.as_owner(move |_| match LockFile::try_take(&path, &note) {
-        Ok(Attempt::Held(lock)) => Ok(lock),
-        Ok(Attempt::Taken(by)) => {
-            let fact = "another operation works on the backup destination";
-            Err(Error::new(ErrorCode::BackupRunning, fact).detail(by))
-        }
-        Err(error) => {
-            let fact = format!("the backup destination cannot be locked ({})", path.display());
-            Err(Error::new(ErrorCode::RepositoryWrite, fact).detail(error.to_string()))
-        }
-    })
-    .await
-}
-
-/// Makes the directory, or gives an interrupted one the new name and looks through it.
-fn prepare(
-    site: &BackupSite,
-    plan: &Plan,
-    started_at: DateTime<Utc>,
-    timeline: u32,
-) -> Result<(Label, Adopted)> {
-    let disk = &site.disk;
-    let failed = |error: std::io::Error| copy::not_written("the backup's directory", &error);
-    let label = new_label(site, plan)?;
-    let directory = label.directory(&plan.destination);
-    let mut adopted = Adopted::default();
-    match &plan.resume {
-        Some(old) => {
-            disk.replace(&old.directory(&plan.destination), &directory).map_err(failed)?;
-        }
-        None => disk.make_directory(&directory).map_err(failed)?,
-    }
-    let pid = std::process::id();
-    let own = process::info(i32::try_from(pid).unwrap_or(0));
-    let progress = ProgressDocument {
-        format: FORMAT,
-        kind: plan.kind,
-        parent: plan.parent.clone(),
-        started_at,
-        cluster: plan.cluster.clone(),
-        timeline,
-        pid,
-        pid_start_ticks: own.map_or(0, |info| info.start_ticks),
-        host: super::host_name(),
-    };
-    let text = document::to_text(&progress);
-    document::store(disk, &directory, layout::PROGRESS_FILE, &text).map_err(failed)?;
-    if plan.resume.is_some() {
-        adopted = adopt::adopt(disk, &directory, plan.cluster.block_bytes).map_err(failed)?;
-    }
-    disk.sync_directory(&plan.destination).map_err(failed)?;
-    Ok((label, adopted))
-}
-
-/// A name that is later than that of every backup there is.
-fn new_label(site: &BackupSite, plan: &Plan) -> Result<Label> {
-    for _ in 0..LABEL_ATTEMPTS {
-        let label = Label::at(clock::now());
-        let entries = site.disk.list(&plan.destination);
-        let entries =
-            entries.map_err(|error| crate::wal::identity::unreadable(&plan.destination, &error))?;
-        let newest = entries.iter().filter_map(|entry| entry.name.parse::<Label>().ok()).max();
-        if newest.is_none_or(|newest| newest < label) {
-            return Ok(label);
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    Err(Error::new(ErrorCode::BackupAbandoned, "the backup finds no name")
-        .detail("the newest backup is from the future")
-        .hint("Correct the clock, or wait until its time has come."))
-}
-
-fn copy_work(
-    site: &BackupSite,
-    plan: &Plan,
-    label: &Label,
-    adopted: Adopted,
-    progress: Arc<CopyProgress>,
-) -> Result<CopyWork> {
-    let directory = label.directory(&plan.destination);
-    let data = &site.target.data_directory;
-    let version =
-        format!("PG_{}_{}", plan.cluster.server_version_num / 10_000, plan.cluster.catalog_version);
-    let listing = Listing::read(data, &version)?;
-    let base = match &plan.parent {
-        Some(parent) => Some(Chain::load(&site.disk, &plan.destination, parent)?),
-        None => None,
-    };
-    let map = MapWriter::create(&site.disk, &directory.join(layout::MAP_FILE))
-        .map_err(|error| copy::not_written(layout::MAP_FILE, &error))?;
-    let packs = PackPlace {
-        disk: site.disk.clone(),
-        directory,
-        codec: plan.codec,
-        last_number: Arc::new(AtomicU32::new(adopted.last_number)),
-    };
-    Ok(CopyWork {
-        data_directory: data.clone(),
-        listing,
-        packs,
-        map,
-        base,
-        adopted,
-        block_bytes: plan.cluster.block_bytes,
-        segment_blocks: plan.cluster.segment_blocks,
-        data_checksums: plan.cluster.data_checksums,
-        jobs: plan.jobs,
-        rate: plan.rate_bytes.map(RateLimit::new),
-        credentials: site.credentials.clone(),
-        progress,
-    })
-}
-
-/// Bytes a second; exact enough below 2^53.
-#[allow(clippy::cast_precision_loss)]
-pub(super) fn rate(bytes: u64, took: Duration) -> Option<f64> {
-    (took >= Duration::from_millis(200)).then(|| bytes as f64 / took.as_secs_f64())
-}
-
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-pub(super) fn seconds(bytes: u64, rate: f64) -> Option<u64> {
-    (rate > 1.0).then(|| (bytes as f64 / rate).ceil() as u64)
 }

@@ -14,7 +14,7 @@ use crate::api::{
 use crate::backup::plan::Plan;
 use crate::backup::session::BackupSession;
 use crate::backup::site::{self, BackupSite};
-use crate::backup::{catalog, expire, restore_points, run, verify};
+use crate::backup::{catalog, expire, prepare, restore_points, run, verify};
 use crate::instance::lifecycle::Site;
 use crate::jobs::board::JobBoard;
 use crate::jobs::runner::{self, JobContext, JobSetup};
@@ -187,8 +187,7 @@ impl Backups {
             .as_owner(move |site| {
                 let destination = site.destination(destination.as_deref())?;
                 let entries = catalog::read(&site.disk, &destination)?;
-                let points = restore_points::read(&site.disk, &destination)
-                    .map_err(|error| crate::wal::identity::unreadable(&destination, &error))?;
+                let points = restore_points::all(&site.disk, &destination)?;
                 Ok(Event::Backups {
                     request,
                     destination,
@@ -215,7 +214,7 @@ impl Backups {
     async fn deleted(&self, destination: Option<PathBuf>, label: String) -> Result<String> {
         let destination =
             self.site.as_owner(move |site| site.destination(destination.as_deref())).await?;
-        let _lock = run::lock(&self.site, &destination, "deletion").await?;
+        let _lock = prepare::lock(&self.site, &destination, "deletion").await?;
         let removed = self
             .site
             .as_owner(move |site| expire::delete(&site.disk, &destination, &label))
@@ -275,6 +274,15 @@ impl Backups {
             .await?;
         Ok(format!("restore point \"{name}\" is at {lsn}"))
     }
+}
+
+/// The data directory of the newest backup in a destination, for a command that names only
+/// the destination.
+#[must_use]
+pub fn data_directory_of(destination: &std::path::Path) -> Option<PathBuf> {
+    let entries = catalog::read(&Disk::real(), destination).ok()?;
+    let newest = entries.iter().rev().find_map(catalog::CatalogEntry::complete)?;
+    Some(newest.cluster.data_directory.clone())
 }
 
 fn summary(report: &VerifyReport) -> String {

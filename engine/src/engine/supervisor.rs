@@ -316,7 +316,7 @@ impl Supervisor {
             Command::Backup { instance, request: what } => {
                 let entry = self.catalog.get(&instance)?;
                 let site = Backups::new(entry, shared, what.destination.as_deref())?;
-                self.tracked(request, entry, |told| site.take(request, what, told));
+                self.tracked(request, entry, |told| site.take(request, *what, told));
             }
             Command::Verify { instance, destination, depth, jobs } => {
                 let entry = self.catalog.get(&instance)?;

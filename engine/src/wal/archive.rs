@@ -171,7 +171,7 @@ impl Archive {
     pub fn find(&self, name: WalFileName) -> Result<Vec<StoredFile>> {
         let mut found = Vec::new();
         for directory in &self.directories {
-            found.extend(find_in(&self.disk, directory, name)?);
+            found.extend(find_in(&self.disk, directory, name, StoredForm::ALL)?);
         }
         Ok(found)
     }
@@ -255,10 +255,15 @@ impl Archive {
     }
 }
 
-/// Every stored form of a name in one directory.
-pub(super) fn find_in(disk: &Disk, directory: &Path, name: WalFileName) -> Result<Vec<StoredFile>> {
+/// Which of these forms of a name are in one directory.
+pub(super) fn find_in(
+    disk: &Disk,
+    directory: &Path,
+    name: WalFileName,
+    forms: impl IntoIterator<Item = StoredForm>,
+) -> Result<Vec<StoredFile>> {
     let mut found = Vec::new();
-    for form in StoredForm::ALL {
+    for form in forms {
         let path = directory.join(format!("{name}{}", form.suffix()));
         if let Some(stat) = disk.stat(&path).map_err(|error| unreadable(&path, &error))? {
             found.push(StoredFile { name, form, path, stored_bytes: stat.size });

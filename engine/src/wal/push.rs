@@ -44,7 +44,7 @@ pub fn push(disk: &Disk, request: &WalPush) -> Result<WalPushed> {
     if let (Some(cluster), None) = (&cluster, &identity) {
         identity::ensure(disk, &place.destination, &cluster.identity())?;
     }
-    if let Some(there) = same_content(disk, &place, &content)? {
+    if let Some(there) = same_content(disk, &place, StoredForm::ALL, &content)? {
         place.settle(disk, &there)?;
         if let Some(segment) = segment {
             place.index(disk, segment, &mut warnings);
@@ -209,19 +209,18 @@ impl Place {
         let published = self
             .write_under(disk, &path, stored, Durable::Yes)
             .map_err(|error| self.write_error(&error))?;
-        // Also after success: another push may have stored it in another form at once.
-        let there = same_content(disk, self, content)?;
-        match (published, there) {
-            (Published::Done, _) => Ok((path, false)),
-            (Published::Taken, Some(there)) => {
-                self.settle(disk, &there)?;
-                Ok((there.path, true))
-            }
-            (Published::Taken, None) => {
-                let error = io::Error::other("its name is being taken and given back");
-                Err(self.write_error(&error))
-            }
+        if published == Published::Done {
+            // Another push may have stored it in another form at once.
+            let others = StoredForm::ALL.into_iter().filter(|other| *other != form);
+            same_content(disk, self, others, content)?;
+            return Ok((path, false));
         }
+        let Some(there) = same_content(disk, self, [form], content)? else {
+            let error = io::Error::other("its name is being taken and given back");
+            return Err(self.write_error(&error));
+        };
+        self.settle(disk, &there)?;
+        Ok((there.path, true))
     }
 
     /// Writes under `.incoming`, syncs, and gives the name unless it is taken.
@@ -291,10 +290,16 @@ enum Durable {
     No,
 }
 
-/// The stored file that has this content already; `None` when the name is free.
-fn same_content(disk: &Disk, place: &Place, content: &[u8]) -> Result<Option<StoredFile>> {
+/// The stored file that has this content already; `None` when the name is free in all of
+/// these forms.
+fn same_content(
+    disk: &Disk,
+    place: &Place,
+    forms: impl IntoIterator<Item = StoredForm>,
+    content: &[u8],
+) -> Result<Option<StoredFile>> {
     let mut same = None;
-    for file in archive::find_in(disk, &place.directory, place.name)? {
+    for file in archive::find_in(disk, &place.directory, place.name, forms)? {
         let there = match archive::read_stored(disk, &file) {
             Ok(there) => there,
             Err(error) if error.code == ErrorCode::RepositoryDamaged => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pgdeck_engine::api::{
     BackupInfo, BackupKind, BackupRequest, Command, Error, ErrorCode, Event, JobId, JobStatus,
-    Result, Soundness, VerifyDepth, VerifyReport,
+    Result, Soundness, VerifyDepth, VerifyReport, data_directory_of,
 };
 
 use super::args::GlobalArgs;
@@ -60,7 +60,7 @@ pub async fn run(global: &GlobalArgs, args: &BackupArgs) -> Result<u8> {
     }
     let mut engine = OneShot::start(engine_config(global))?;
     let instance = engine.only_instance().await?.identity.id.clone();
-    let command = Command::Backup { instance, request: request(args) };
+    let command = Command::Backup { instance, request: Box::new(request(args)) };
     let mut code = 0;
     let ended = watched(&mut engine, command, |event| {
         if let Event::BackedUp { warnings, .. } = event {
@@ -140,7 +140,7 @@ fn progress_line(status: &JobStatus) -> String {
     let progress = &status.progress;
     let mut line = format!("{}: {}", status.kind.word(), progress.phase);
     if let (Some(done), Some(total)) = (progress.done, progress.total) {
-        let percent = if total == 0 { 100 } else { done.saturating_mul(100) / total };
+        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
         line.push_str(&format!(" {percent} % of {}", text::bytes(total)));
     }
     if let Some(rate) = progress.rate {
@@ -155,12 +155,25 @@ fn progress_line(status: &JobStatus) -> String {
     line
 }
 
+/// Which instance is meant: without any name, the one whose backups are in the destination.
+fn named(global: &GlobalArgs, destination: Option<&Path>) -> GlobalArgs {
+    let mut named = global.clone();
+    let is_named = named.data_directory.is_some()
+        || named.dsn.is_some()
+        || named.instance.is_some()
+        || std::env::var_os("PGDATA").is_some_and(|value| !value.is_empty());
+    if let (false, Some(destination)) = (is_named, destination) {
+        named.data_directory = data_directory_of(destination);
+    }
+    named
+}
+
 /// Lists the backups of a destination.
 ///
 /// # Errors
 /// Why they cannot be listed.
 pub async fn list(global: &GlobalArgs, args: &BackupsArgs) -> Result<u8> {
-    let mut engine = OneShot::start(engine_config(global))?;
+    let mut engine = OneShot::start(engine_config(&named(global, args.destination.as_deref())))?;
     let instance = engine.only_instance().await?.identity.id.clone();
     let command = Command::FetchBackups { instance, destination: args.destination.clone() };
     let Event::Backups { backups, .. } = engine.ask(command).await? else {
@@ -191,7 +204,7 @@ fn table(backups: &[BackupInfo]) -> String {
 /// # Errors
 /// Why it cannot be verified.
 pub async fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Result<u8> {
-    let mut engine = OneShot::start(engine_config(global))?;
+    let mut engine = OneShot::start(engine_config(&named(global, args.destination.as_deref())))?;
     let instance = engine.only_instance().await?.identity.id.clone();
     let command = Command::Verify {
         instance,

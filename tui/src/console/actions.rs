@@ -139,7 +139,7 @@ impl Action {
             Self::Backup { instance, destination, kind } => {
                 let destination = Some(destination);
                 let request = BackupRequest { destination, kind, ..BackupRequest::default() };
-                Command::Backup { instance, request }
+                Command::Backup { instance, request: Box::new(request) }
             }
             Self::Verify { instance, destination, depth } => {
                 Command::Verify { instance, destination: Some(destination), depth, jobs: None }

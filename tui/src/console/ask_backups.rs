@@ -55,7 +55,7 @@ pub(super) fn plan_backup(state: &mut State, kind: Option<BackupKind>) -> Vec<Cm
         dry_run: true,
         ..BackupRequest::default()
     };
-    let command = Command::Backup { instance: instance.clone(), request };
+    let command = Command::Backup { instance: instance.clone(), request: Box::new(request) };
     let ask = state.request(command, Pending::BackupPlan);
     let Cmd::Send(id, _) = &ask else { return Vec::new() };
     let plan = Plan::awaited(Action::Backup { instance, destination, kind }, facts, *id);

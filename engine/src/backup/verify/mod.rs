@@ -78,8 +78,8 @@ pub async fn run(
 fn shown(progress: &VerifyProgress, began: Instant) -> JobProgress {
     let done = progress.stored_bytes.load(Ordering::Relaxed);
     let content = progress.content_bytes.load(Ordering::Relaxed);
-    let per_second = super::run::rate(content, began.elapsed());
-    let stored_rate = super::run::rate(done, began.elapsed());
+    let per_second = super::outcome::rate(content, began.elapsed());
+    let stored_rate = super::outcome::rate(done, began.elapsed());
     let total = progress.total_bytes.load(Ordering::Relaxed);
     let files = progress.files.load(Ordering::Relaxed);
     JobProgress {
@@ -93,7 +93,7 @@ fn shown(progress: &VerifyProgress, began: Instant) -> JobProgress {
         total: Some(total),
         rate: stored_rate,
         eta_seconds: stored_rate
-            .and_then(|rate| super::run::seconds(total.saturating_sub(done), rate)),
+            .and_then(|rate| super::outcome::seconds(total.saturating_sub(done), rate)),
         stop_mode: None,
     }
 }
