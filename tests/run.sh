@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=$1
 
-"$cargo" build --locked --workspace --bins --tests
+"$cargo" build --locked --workspace --bins --tests --examples
+export PGDECK_EXAMPLES_BUILT=1
 if "$cargo" nextest --version >/dev/null 2>&1; then
     "$cargo" nextest run --locked --workspace
 else

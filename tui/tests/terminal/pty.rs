@@ -30,9 +30,17 @@ pub(crate) struct Pty {
 }
 
 /// The example under test; built here because `cargo test --test` does not build examples.
+/// `tests/run.sh` has built it with everything else and says so: built by itself, cargo would
+/// choose other features for its dependencies and compile them anew.
 pub(crate) fn selftest() -> String {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     let path = PATH.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let example = test.ancestors().nth(2).unwrap().join("examples/terminal_selftest");
+        if std::env::var_os("PGDECK_EXAMPLES_BUILT").is_some() {
+            assert!(example.exists(), "{} was to be built before", example.display());
+            return example;
+        }
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "-p", "pgdeck", "--example", "terminal_selftest"]);
         if !cfg!(debug_assertions) {
@@ -45,8 +53,7 @@ pub(crate) fn selftest() -> String {
             build.env_remove(name);
         }
         assert!(build.status().unwrap().success(), "the example must build");
-        let test = std::env::current_exe().unwrap();
-        test.ancestors().nth(2).unwrap().join("examples/terminal_selftest")
+        example
     });
     path.to_str().unwrap().to_owned()
 }
