@@ -60,7 +60,7 @@ fn take(console: &Console, key: &str) {
 fn from_no_protection_to_a_verified_backup() {
     let (stage, destination, console) = unprotected();
     set_up(&console, &destination);
-    let set = "select setting from pg_settings where name = 'pgx.backup_destination'";
+    let set = "show pgx.backup_destination";
     assert_eq!(stage.instance.query_one_text("postgres", set), destination.display().to_string());
     take(&console, "b");
     console.wait_for(" COMPLETE ");
