@@ -255,14 +255,14 @@ pub enum Command {
         /// Which.
         instance: InstanceId,
         /// What for.
-        request: SetupRequest,
+        request: Box<SetupRequest>,
     },
     /// Set up the WAL archive as a plan said. A job.
     Setup {
         /// Which.
         instance: InstanceId,
         /// What for.
-        request: SetupRequest,
+        request: Box<SetupRequest>,
         /// The plan that was confirmed ([`SetupPlan::fingerprint`]).
         fingerprint: u32,
     },

@@ -172,12 +172,21 @@ impl Supervisor {
             Command::Restart { instance, mode } => {
                 self.job(request, instance, operate::Work::Restart(mode))
             }
+            Command::Setup { .. } | Command::PlanSetup { .. } | Command::CheckArchive { .. } => {
+                self.archiving(request, command)
+            }
+        }
+    }
+
+    /// Commands about the WAL archive.
+    fn archiving(&mut self, request: RequestId, command: Command) -> Result<()> {
+        match command {
             Command::Setup { instance, request: setup, fingerprint } => {
-                self.job(request, instance, operate::Work::Setup(setup, fingerprint))
+                self.job(request, instance, operate::Work::Setup(*setup, fingerprint))
             }
             Command::PlanSetup { instance, request: setup } => {
                 let entry = self.catalog.get(&instance)?;
-                let work = operate::plan_setup(entry, self.catalog.shared(), setup)?;
+                let work = operate::plan_setup(entry, self.catalog.shared(), *setup)?;
                 self.answer(request, work, move |plan| Event::SetupPlanned {
                     request,
                     plan: std::sync::Arc::new(plan),
@@ -194,6 +203,7 @@ impl Supervisor {
                 });
                 Ok(())
             }
+            _ => Ok(()),
         }
     }
 

@@ -36,8 +36,11 @@ pub async fn run(global: &GlobalArgs, args: &SetupArgs, destination: Option<&Pat
     }
     confirm(args, &plan)?;
     let then = plan.then;
-    let command =
-        Command::Setup { instance: instance.clone(), request, fingerprint: plan.fingerprint };
+    let command = Command::Setup {
+        instance: instance.clone(),
+        request: Box::new(request),
+        fingerprint: plan.fingerprint,
+    };
     let code = operate(&mut engine, command, None, ErrorCode::QueryTimeout).await?;
     match then {
         SetupThen::Nothing | SetupThen::Reload if code == 0 => {
@@ -82,7 +85,8 @@ async fn planned(
     instance: &InstanceId,
     request: &SetupRequest,
 ) -> Result<SetupPlan> {
-    let command = Command::PlanSetup { instance: instance.clone(), request: request.clone() };
+    let command =
+        Command::PlanSetup { instance: instance.clone(), request: Box::new(request.clone()) };
     match engine.ask(command).await? {
         Event::SetupPlanned { plan, .. } => Ok(plan.as_ref().clone()),
         _ => Err(Error::new(ErrorCode::EngineBusy, "the engine gave no plan")),

@@ -154,7 +154,7 @@ impl Action {
                 Command::CheckArchive { instance, limit_seconds: CHECK_SECONDS }
             }
             Self::Setup { instance, request, fingerprint, .. } => {
-                Command::Setup { instance, request, fingerprint }
+                Command::Setup { instance, request: Box::new(request), fingerprint }
             }
         }
     }

@@ -206,7 +206,7 @@ pub(super) fn plan_setup(state: &mut State, text: &str) -> Vec<Cmd> {
         program: state.program.clone(),
     };
     state.say(Severity::Info, "working out what would change ...");
-    let command = Command::PlanSetup { instance, request: request.clone() };
+    let command = Command::PlanSetup { instance, request: Box::new(request.clone()) };
     vec![state.request(command, Pending::SetupPlan(request))]
 }
 

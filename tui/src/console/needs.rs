@@ -68,5 +68,5 @@ fn unmet(need: Need, state: &State) -> Option<String> {
 pub fn destination(snapshot: &Snapshot) -> Option<PathBuf> {
     let looked = snapshot.protection.get().and_then(|one| one.destination.clone());
     let set = || snapshot.server.get().and_then(|server| server.backup_destination.clone());
-    looked.or_else(|| set().map(PathBuf::from))
+    looked.or_else(set)
 }

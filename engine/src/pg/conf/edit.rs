@@ -158,7 +158,7 @@ fn adding(
     Splice { file: Arc::clone(main), from: at, to: at, text }
 }
 
-/// Behind the last line such as `#archive_mode = off		# comment`.
+/// Behind the last line such as `#archive_mode = off  # comment`.
 fn end_of_commented_default(content: &[u8], name: &str) -> Option<usize> {
     let mut found = None;
     let mut at = 0;
@@ -179,7 +179,7 @@ fn apply(files: &dyn ReadFiles, splices: Vec<Splice>) -> Result<Vec<FileEdit>, E
     let mut ordered: Vec<(usize, Splice)> = splices.into_iter().enumerate().collect();
     // From the end of each file, so that earlier positions stay right; of several additions at
     // one place the later goes in first.
-    ordered.sort_by(|(a_nth, a), (b_nth, b)| (b.from, *b_nth).cmp(&(a.from, *a_nth)));
+    ordered.sort_by_key(|(nth, splice)| std::cmp::Reverse((splice.from, *nth)));
     for (_, splice) in ordered {
         let known = edits.iter().position(|edit| edit.path == splice.file);
         let index = match known {
