@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use pgdeck_engine::api::ErrorCode;
 use pgdeck_tests::{Deck, InstanceBuilder, Major, Repository, TestInstance};
 
 /// What PostgreSQL says while archiving is on and goes nowhere yet.
@@ -132,6 +133,14 @@ fn a_check_that_cannot_look_is_unknown() {
     let instance = archiving(Major::V15).create();
     let checked = Deck::of(&instance).run(["check"]).finish().expect_code(3);
     assert!(checked.stdout.starts_with("UNKNOWN - "), "{}", checked.stdout);
+}
+
+#[test]
+fn without_a_destination_the_next_step_is_named() {
+    let instance = TestInstance::start_plain(Major::V15);
+    let refusal = Deck::of(&instance).refused(&["verify"]);
+    assert!(refusal.fact.contains("has no backup destination"), "{refusal:?}");
+    assert_eq!(refusal.hint, ErrorCode::BackupDestinationUnset.default_hint());
 }
 
 #[test]
