@@ -3,6 +3,7 @@
 //! Front ends use [`api`] only. The other modules are public to the workspace's tests.
 
 pub mod api;
+pub mod archiving;
 pub mod backup;
 pub mod connections;
 pub mod demo;

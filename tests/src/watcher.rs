@@ -203,6 +203,8 @@ fn request_of(event: &Event) -> Option<RequestId> {
         | Event::Signalled { request, .. }
         | Event::QueryText { request, .. }
         | Event::Operations { request, .. }
+        | Event::SetupPlanned { request, .. }
+        | Event::ArchiveChecked { request, .. }
         | Event::Backups { request, .. }
         | Event::BackedUp { request, .. }
         | Event::Verified { request, .. } => Some(*request),

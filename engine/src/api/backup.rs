@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::{Error, ErrorCode};
+use crate::pg::query::quote;
+
 /// What a backup holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -136,6 +139,18 @@ pub struct RestorePointInfo {
     pub timeline: u32,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+/// The SQL that makes a restore point, as it is shown.
+///
+/// # Errors
+/// `UsageInvalid` for a name that cannot be written as a literal (it holds a NUL).
+pub fn restore_point_sql(name: &str) -> Result<String, Error> {
+    let literal = quote::literal(name).map_err(|error| {
+        Error::new(ErrorCode::UsageInvalid, "the name cannot be written as a literal")
+            .detail(error.to_string())
+    })?;
+    Ok(format!("SELECT pg_create_restore_point({literal})"))
 }
 
 /// How a verification judges a destination.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
-    BackendTarget, BackupInfo, BackupRequest, Error, ErrorCode, InstanceId, JobId, OperationRecord,
-    PreparedTarget, RestorePointInfo, VerifyDepth, VerifyReport,
+    ArchiveReport, BackendTarget, BackupInfo, BackupRequest, Error, ErrorCode, InstanceId, JobId,
+    OperationRecord, PreparedTarget, RestorePointInfo, SetupPlan, SetupRequest, VerifyDepth,
+    VerifyReport,
 };
 use crate::pg::query::quote;
 
@@ -171,6 +172,8 @@ pub struct Interest {
     pub log: bool,
     /// Names of locked objects in other databases.
     pub lock_names: bool,
+    /// Backups and the archive.
+    pub backups: bool,
 }
 
 /// What a front end may ask for. Mutating ones are refused when the engine is read-only.
@@ -247,6 +250,29 @@ pub enum Command {
         /// How to stop.
         mode: StopMode,
     },
+    /// Work out what setting up the WAL archive would change. Changes nothing.
+    PlanSetup {
+        /// Which.
+        instance: InstanceId,
+        /// What for.
+        request: Box<SetupRequest>,
+    },
+    /// Set up the WAL archive as a plan said. A job.
+    Setup {
+        /// Which.
+        instance: InstanceId,
+        /// What for.
+        request: Box<SetupRequest>,
+        /// The plan that was confirmed ([`SetupPlan::fingerprint`]).
+        fingerprint: u32,
+    },
+    /// Prove that archiving works: send a WAL segment through.
+    CheckArchive {
+        /// Which.
+        instance: InstanceId,
+        /// Seconds the segment may take.
+        limit_seconds: u32,
+    },
     /// Take a backup. A job; a dry run is answered with the plan.
     Backup {
         /// Which.
@@ -315,6 +341,7 @@ impl Command {
                 | Self::Recheck { .. }
                 | Self::FetchQuery { .. }
                 | Self::FetchOperations { .. }
+                | Self::PlanSetup { .. }
                 | Self::FetchBackups { .. }
                 | Self::Verify { .. }
         ) && !matches!(self, Self::Backup { request, .. } if request.dry_run)
@@ -378,6 +405,20 @@ pub enum Event {
         request: RequestId,
         /// Newest first.
         records: Arc<Vec<OperationRecord>>,
+    },
+    /// What a set-up would do.
+    SetupPlanned {
+        /// The request.
+        request: RequestId,
+        /// The plan.
+        plan: Arc<SetupPlan>,
+    },
+    /// What a check of the archive found.
+    ArchiveChecked {
+        /// The request.
+        request: RequestId,
+        /// What was found.
+        report: Arc<ArchiveReport>,
     },
     /// The catalog of a backup destination.
     Backups {

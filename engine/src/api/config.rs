@@ -61,6 +61,10 @@ pub struct Limits {
     pub xid_age: u32,
     /// Bytes of WAL a slot may keep back.
     pub slot_wal_bytes: u64,
+    /// Hours the newest complete backup may be old; the guide's day, and two to be late.
+    pub backup_hours: u32,
+    /// Seconds a WAL segment may wait for the archiver.
+    pub archive_wait_seconds: u32,
 }
 
 impl Default for Limits {
@@ -74,6 +78,8 @@ impl Default for Limits {
             lock_wait_seconds: 60,
             xid_age: 500_000_000,
             slot_wal_bytes: 10 << 30,
+            backup_hours: 26,
+            archive_wait_seconds: 600,
         }
     }
 }

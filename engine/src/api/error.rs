@@ -182,6 +182,12 @@ error_codes! {
     /// The journal was written by a newer pgdeck.
     JournalNewer = "journal_newer",
         hint: "Use the newer pgdeck for this instance.";
+    /// A directory cannot be a backup data storage destination.
+    DestinationInvalid = "destination_invalid",
+        hint: "Name an empty directory outside of the cluster, of its owner, with mode 0700.";
+    /// The set-up of the archive meets something that it must not overrule.
+    SetupConflict = "setup_conflict",
+        hint: "Remove what stands in the way, then set up again.";
     /// Reading or writing a file failed.
     FileAccess = "file_access",
         hint: "The operating system's own message stands in the detail.";

@@ -24,6 +24,8 @@ pub enum JobKind {
     Stop,
     /// Stops and starts an instance.
     Restart,
+    /// Sets up the WAL archive.
+    Setup,
     /// Takes a backup.
     Backup,
     /// Verifies a backup destination.
@@ -31,6 +33,10 @@ pub enum JobKind {
 }
 
 impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Start, Self::Stop, Self::Restart, Self::Setup, Self::Backup, Self::Verify];
+
     /// The word.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -38,6 +44,7 @@ impl JobKind {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Setup => "backup setup",
             Self::Backup => "backup",
             Self::Verify => "verify",
         }
@@ -46,15 +53,13 @@ impl JobKind {
     /// The kind with this word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Start, Self::Stop, Self::Restart, Self::Backup, Self::Verify]
-            .into_iter()
-            .find(|kind| kind.word() == word)
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
     /// Whether no other such job may work on the instance at the same time.
     #[must_use]
     pub fn is_exclusive(self) -> bool {
-        matches!(self, Self::Start | Self::Stop | Self::Restart)
+        matches!(self, Self::Start | Self::Stop | Self::Restart | Self::Setup)
     }
 }
 

@@ -95,6 +95,18 @@ message_codes! {
     DestinationForecast = "destination_forecast";
     /// The archiver's last attempt failed.
     ArchiverFailing = "archiver_failing";
+    /// A WAL segment waits for the archiver for long.
+    ArchiverStuck = "archiver_stuck";
+    /// A backup destination is set and holds no complete backup.
+    BackupMissing = "backup_missing";
+    /// The newest backup was interrupted or is damaged.
+    BackupFailed = "backup_failed";
+    /// The newest complete backup is older than a cycle.
+    BackupOld = "backup_old";
+    /// The archive misses segments.
+    ArchiveGap = "archive_gap";
+    /// The backup destination cannot be read.
+    BackupDestinationUnreadable = "backup_destination_unreadable";
     /// A prepared transaction is older than the limit.
     PreparedOld = "prepared_old";
     /// Connection slots are nearly used up.
@@ -160,6 +172,8 @@ pub enum Remedy {
     },
     /// Show the logs pane.
     ShowLogs,
+    /// Show the backups pane.
+    ShowBackups,
     /// Nothing pgdeck can do: the text says what to do elsewhere.
     Elsewhere,
 }

@@ -4,6 +4,7 @@
 //! module and no other of the crate (a tidy test enforces it).
 
 mod activity;
+mod archiving;
 mod backup;
 mod command;
 mod config;
@@ -13,11 +14,13 @@ mod job;
 mod log;
 mod machine;
 mod message;
+mod protection;
 mod snapshot;
 mod storage;
 mod wal;
 
 pub use activity::*;
+pub use archiving::*;
 pub use backup::*;
 pub use command::*;
 pub use config::*;
@@ -27,6 +30,7 @@ pub use job::*;
 pub use log::*;
 pub use machine::*;
 pub use message::*;
+pub use protection::*;
 pub use snapshot::*;
 pub use storage::*;
 pub use wal::*;

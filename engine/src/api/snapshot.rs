@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     DatabaseStatus, Destination, Error, Holder, InstanceIdentity, InstanceState, InstanceStatus,
-    JobStatus, LockForest, LogTail, MachineLoad, Message, PreparedTransaction, Rates, ServerStatus,
-    Session, Severity, StandbyStatus, WalStatus,
+    JobStatus, LockForest, LogTail, MachineLoad, Message, PreparedTransaction, Protection, Rates,
+    ServerStatus, Session, Severity, StandbyStatus, WalStatus,
 };
 
 /// One probe's value with its age and, when the newest probe failed, the reason.
@@ -97,6 +97,8 @@ pub struct Snapshot {
     pub standbys: Panel<Vec<StandbyStatus>>,
     /// Destinations.
     pub destinations: Panel<Vec<Destination>>,
+    /// Backups, the archive and what can be recovered.
+    pub protection: Panel<Protection>,
     /// Backends, pgdeck's own monitor excluded.
     pub sessions: Panel<Vec<Arc<Session>>>,
     /// Lock tree.
@@ -132,6 +134,7 @@ impl Snapshot {
             holders: Panel::default(),
             standbys: Panel::default(),
             destinations: Panel::default(),
+            protection: Panel::default(),
             sessions: Panel::default(),
             locks: Panel::default(),
             prepared: Panel::default(),

@@ -24,6 +24,7 @@ pub mod pack;
 pub mod page;
 pub mod plan;
 pub mod prepare;
+pub mod protection;
 pub mod restore_points;
 pub mod retention;
 pub mod run;

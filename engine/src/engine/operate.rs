@@ -8,9 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::catalog::{Entry, Shared};
 use crate::api::{
-    Error, ErrorCode, Event, InstanceIdentity, InstanceState, JobId, JobKind, PreparedOutcome,
-    PreparedTarget, Result, StopMode,
+    ArchiveReport, Error, ErrorCode, Event, InstanceIdentity, InstanceState, JobId, JobKind,
+    PreparedOutcome, PreparedTarget, Result, SetupPlan, SetupRequest, StopMode,
 };
+use crate::archiving;
 use crate::connections::resolve;
 use crate::instance::access::Access;
 use crate::instance::lifecycle::start::{self, StartPlan};
@@ -29,19 +30,22 @@ use crate::sys::lock::{Attempt, LockFile};
 const OBSERVER_LIMIT: Duration = Duration::from_secs(3);
 
 /// What a job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     Start,
     Stop(StopMode),
     Restart(StopMode),
+    /// With the fingerprint of the plan that was confirmed.
+    Setup(SetupRequest, u32),
 }
 
 impl Work {
-    fn kind(self) -> JobKind {
+    fn kind(&self) -> JobKind {
         match self {
             Self::Start => JobKind::Start,
             Self::Stop(_) => JobKind::Stop,
             Self::Restart(_) => JobKind::Restart,
+            Self::Setup(..) => JobKind::Setup,
         }
     }
 }
@@ -119,6 +123,58 @@ pub(super) fn reload(entry: &Entry) -> impl Future<Output = Result<String>> + us
     }
 }
 
+/// Where and as whom the files of an instance are worked on.
+///
+/// # Errors
+/// `InstanceRemote`, `DataDirectoryOwner`, `DataDirectoryAccess`, `UsageInvalid`.
+fn site_of(entry: &Entry, shared: &Shared) -> Result<Site> {
+    let Some(target) = &entry.local else {
+        return Err(Error::new(
+            ErrorCode::InstanceRemote,
+            format!("\"{}\" is on another machine", entry.identity.name),
+        )
+        .detail(format!("it is reached at {}", entry.identity.host)));
+    };
+    Site::new(target.clone(), shared.bin_directory.as_deref(), shared.run_as.as_deref())
+}
+
+/// Works out what setting up the archive would change.
+///
+/// # Errors
+/// As [`site_of`].
+pub(super) fn plan_setup(
+    entry: &Entry,
+    shared: &Shared,
+    request: SetupRequest,
+) -> Result<impl Future<Output = Result<SetupPlan>> + use<>> {
+    let site = site_of(entry, shared)?;
+    let access = entry.access.clone();
+    Ok(async move { archiving::plan(&site, &access, &request).await })
+}
+
+/// Sends a WAL segment through the archive.
+///
+/// # Errors
+/// As [`site_of`].
+pub(super) fn check_archive(
+    entry: &Entry,
+    shared: &Shared,
+    limit: Duration,
+) -> Result<impl Future<Output = Result<ArchiveReport>> + use<>> {
+    let site = site_of(entry, shared)?;
+    let (access, orders) = (entry.access.clone(), entry.orders.clone());
+    let identity = entry.identity.clone();
+    Ok(async move {
+        let log = Log::of(&orders, &identity).await;
+        let id = log.begin("check archive", "SELECT pg_switch_wal()").await;
+        let outcome = archiving::check(&site, &access, limit).await;
+        let told = outcome.as_ref().map_err(Clone::clone);
+        let text = told.map(|report| report.findings.last().map_or("", |one| &one.text).to_owned());
+        log.end(id, &text).await;
+        outcome
+    })
+}
+
 /// Leaves an order for a job in the journal, where the process that runs it finds it.
 pub(super) async fn ask_other_process(entry: &Entry, job: &JobId, order: JobControl) -> Result<()> {
     let log = Log::of(&entry.orders, &entry.identity).await;
@@ -149,19 +205,11 @@ pub(super) struct Job {
 /// `InstanceRemote`, `DataDirectoryOwner`, `DataDirectoryAccess`, `UsageInvalid`,
 /// `OperationRunning` when a job of this process is at work on the instance.
 pub(super) fn job(entry: &Entry, shared: &Shared, work: Work) -> Result<Job> {
-    let Some(target) = &entry.local else {
-        return Err(Error::new(
-            ErrorCode::InstanceRemote,
-            format!("\"{}\" is on another machine", entry.identity.name),
-        )
-        .detail(format!("it is reached at {}", entry.identity.host)));
-    };
-    let site =
-        Site::new(target.clone(), shared.bin_directory.as_deref(), shared.run_as.as_deref())?;
+    let site = site_of(entry, shared)?;
     if shared.board.is_operated(&entry.identity.id) {
         return Err(taken(&entry.identity.name, "a job of this pgdeck"));
     }
-    let lock_path = lock_path(shared, target, &site.credentials);
+    let lock_path = lock_path(shared, &site.target, &site.credentials);
     Ok(Job {
         site,
         work,
@@ -235,20 +283,28 @@ impl Job {
 
     async fn first_step(&self) -> Result<FirstStep> {
         let mut status = self.site.look_async().await;
-        if self.work == Work::Start {
-            lifecycle::wait_for_zombie(&self.site, &mut status).await;
-            return Ok(FirstStep::Start(StartPlan::new(&self.site, &status)?));
+        match &self.work {
+            Work::Start => {
+                lifecycle::wait_for_zombie(&self.site, &mut status).await;
+                Ok(FirstStep::Start(StartPlan::new(&self.site, &status)?))
+            }
+            Work::Stop(mode) | Work::Restart(mode) => {
+                let plan = StopPlan::new(&self.site, &status, *mode)?;
+                Ok(FirstStep::Stop(plan, *mode, status.state))
+            }
+            Work::Setup(request, fingerprint) => {
+                Ok(FirstStep::Setup(request.clone(), *fingerprint))
+            }
         }
-        let mode = match self.work {
-            Work::Stop(mode) | Work::Restart(mode) => mode,
-            Work::Start => StopMode::Fast,
-        };
-        Ok(FirstStep::Stop(StopPlan::new(&self.site, &status, mode)?, mode, status.state))
     }
 
     async fn steps(&self, first: FirstStep, context: &mut JobContext) -> Result<String> {
         let (plan, state) = match first {
             FirstStep::Start(plan) => return start::run(&self.site, &plan, context).await,
+            FirstStep::Setup(request, fingerprint) => {
+                let (site, access) = (&self.site, &self.access);
+                return archiving::apply(site, access, &request, fingerprint, context).await;
+            }
             FirstStep::Stop(plan, _, state) => (plan, state),
         };
         let observer = match state {
@@ -275,6 +331,7 @@ impl Job {
 enum FirstStep {
     Start(StartPlan),
     Stop(StopPlan, StopMode, InstanceState),
+    Setup(SetupRequest, u32),
 }
 
 impl FirstStep {
@@ -282,6 +339,9 @@ impl FirstStep {
         match self {
             Self::Start(plan) => plan.command_line(),
             Self::Stop(plan, mode, _) => plan.command_line(*mode),
+            Self::Setup(request, _) => {
+                format!("pgdeck backup setup -B {}", request.destination.display())
+            }
         }
     }
 }

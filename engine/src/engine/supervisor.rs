@@ -172,6 +172,38 @@ impl Supervisor {
             Command::Restart { instance, mode } => {
                 self.job(request, instance, operate::Work::Restart(mode))
             }
+            Command::Setup { .. } | Command::PlanSetup { .. } | Command::CheckArchive { .. } => {
+                self.archiving(request, command)
+            }
+        }
+    }
+
+    /// Commands about the WAL archive.
+    fn archiving(&mut self, request: RequestId, command: Command) -> Result<()> {
+        match command {
+            Command::Setup { instance, request: setup, fingerprint } => {
+                self.job(request, instance, operate::Work::Setup(*setup, fingerprint))
+            }
+            Command::PlanSetup { instance, request: setup } => {
+                let entry = self.catalog.get(&instance)?;
+                let work = operate::plan_setup(entry, self.catalog.shared(), *setup)?;
+                self.answer(request, work, move |plan| Event::SetupPlanned {
+                    request,
+                    plan: std::sync::Arc::new(plan),
+                });
+                Ok(())
+            }
+            Command::CheckArchive { instance, limit_seconds } => {
+                let entry = self.catalog.get(&instance)?;
+                let limit = Duration::from_secs(limit_seconds.into());
+                let work = operate::check_archive(entry, self.catalog.shared(), limit)?;
+                self.answer(request, work, move |report| Event::ArchiveChecked {
+                    request,
+                    report: std::sync::Arc::new(report),
+                });
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -235,6 +267,23 @@ impl Supervisor {
                 _ => Err(late()),
             };
             let told = match outcome {
+                Ok(value) => event(value),
+                Err(error) => Event::Refused { request, error },
+            };
+            let _ = events.send(told).await;
+        });
+    }
+
+    /// Runs work in a task of its own and makes an event of its result.
+    fn answer<T: 'static>(
+        &self,
+        request: RequestId,
+        work: impl Future<Output = Result<T>> + 'static,
+        event: impl FnOnce(T) -> Event + 'static,
+    ) {
+        let events = self.events.clone();
+        tokio::task::spawn_local(async move {
+            let told = match work.await {
                 Ok(value) => event(value),
                 Err(error) => Event::Refused { request, error },
             };

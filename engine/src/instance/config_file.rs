@@ -55,6 +55,8 @@ pub struct LimitsTable {
     lock_wait_seconds: Option<u32>,
     xid_age: Option<u32>,
     slot_wal_bytes: Option<u64>,
+    backup_hours: Option<u32>,
+    archive_wait_seconds: Option<u32>,
 }
 
 /// `[[instance]]`: one instance to watch. Either `data_directory` or `connection`.
@@ -153,6 +155,8 @@ impl ConfigFile {
             lock_wait_seconds: table.lock_wait_seconds.unwrap_or(usual.lock_wait_seconds),
             xid_age: table.xid_age.unwrap_or(usual.xid_age),
             slot_wal_bytes: table.slot_wal_bytes.unwrap_or(usual.slot_wal_bytes),
+            backup_hours: table.backup_hours.unwrap_or(usual.backup_hours),
+            archive_wait_seconds: table.archive_wait_seconds.unwrap_or(usual.archive_wait_seconds),
         }
     }
 

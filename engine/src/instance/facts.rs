@@ -198,7 +198,9 @@ fn is_server_name(name: &str) -> bool {
     name == "postgres" || name == "postmaster"
 }
 
-fn control_fact(data_directory: &Path) -> ControlFact {
+/// Reads `global/pg_control`, again when a write tore it. Blocking.
+#[must_use]
+pub fn control_fact(data_directory: &Path) -> ControlFact {
     let path = data_directory.join(CONTROL_FILE_PATH);
     let mut reads = 0;
     loop {

@@ -3,6 +3,7 @@
 //! Every condition is a function from the snapshot to messages; this file lists them. The
 //! texts say what is, the details what was seen, the solutions what to do and with which key.
 
+mod backup;
 mod instance;
 mod server;
 mod storage;
@@ -48,11 +49,15 @@ pub fn of(context: &Context<'_>) -> Vec<Message> {
         server::lock_waits(context, &mut messages);
         server::prepared(context, &mut messages);
         server::archiver(context, &mut messages);
+        backup::waiting(context, &mut messages);
         server::transaction_ids(context, &mut messages);
         server::slots_holding_wal(context, &mut messages);
         server::settings(context, &mut messages);
     }
     storage::destinations(context, &mut messages);
+    backup::unreadable(context, &mut messages);
+    backup::backups(context, &mut messages);
+    backup::gaps(context, &mut messages);
     server::log(context, &mut messages);
     messages.sort_by_key(|message| std::cmp::Reverse(message.severity));
     messages
@@ -128,5 +133,7 @@ fn bytes(count: u64) -> String {
     format!("{value} TB")
 }
 
+#[cfg(test)]
+mod backup_tests;
 #[cfg(test)]
 mod tests;

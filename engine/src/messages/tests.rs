@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::api::*;
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     crate::sys::clock::now()
 }
 
@@ -35,7 +35,7 @@ fn server() -> ServerStatus {
     }
 }
 
-fn healthy() -> Snapshot {
+pub(super) fn healthy() -> Snapshot {
     let identity = InstanceIdentity {
         id: InstanceId::new("/data"),
         name: "inst1".into(),
@@ -50,7 +50,7 @@ fn healthy() -> Snapshot {
     snapshot
 }
 
-fn messages_of(snapshot: &Snapshot) -> Vec<Message> {
+pub(super) fn messages_of(snapshot: &Snapshot) -> Vec<Message> {
     of(&Context {
         snapshot,
         limits: &Limits::default(),
@@ -61,7 +61,7 @@ fn messages_of(snapshot: &Snapshot) -> Vec<Message> {
 }
 
 /// Changes a healthy snapshot and expects exactly one message, complete with a Solution.
-fn check(code: MessageCode, severity: Severity, change: impl FnOnce(&mut Snapshot)) {
+pub(super) fn check(code: MessageCode, severity: Severity, change: impl FnOnce(&mut Snapshot)) {
     let mut snapshot = healthy();
     change(&mut snapshot);
     expect_one(&messages_of(&snapshot), code, severity);

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::backup_watch::BackupWatch;
 use super::memory::Memory;
 use super::storage_watch::{StorageWatch, Wanted};
 use crate::api::{
-    Destination, Error, ErrorCode, InstanceState, InstanceStatus, Interest, Limits, Snapshot,
+    Destination, Error, ErrorCode, InstanceState, InstanceStatus, Interest, Limits, Protection,
+    Result, Snapshot,
 };
 use crate::instance::binaries::BinaryFinder;
 use crate::instance::classify::classify;
@@ -38,6 +40,7 @@ pub struct LocalWatch {
     searched_at: Option<Instant>,
     guard: Guard,
     storage: StorageWatch,
+    backups: BackupWatch,
     storage_at: Option<Instant>,
     storage_backup: Option<PathBuf>,
     conf: ConfFacts,
@@ -69,6 +72,7 @@ impl LocalWatch {
             searched_at: None,
             guard: Guard::default(),
             storage: StorageWatch::default(),
+            backups: BackupWatch::default(),
             storage_at: None,
             storage_backup: None,
             conf: ConfFacts::default(),
@@ -82,6 +86,7 @@ impl LocalWatch {
         self.storage_at = None;
         self.conf_at = None;
         self.searched_at = None;
+        self.backups.look_again();
     }
 
     /// Looks at the state. A disk that hangs gives `unreachable` after a few seconds.
@@ -171,8 +176,7 @@ impl LocalWatch {
         limits: &Limits,
         memory: &mut Memory,
     ) -> Option<Vec<Destination>> {
-        let configured = snapshot.server.get().and_then(|server| server.backup_destination.clone());
-        let backup = configured.or_else(|| self.conf.backup_destination.clone());
+        let backup = self.backup_destination(snapshot);
         // The server tells of it after the first look: that one must not stand for long.
         let is_news = backup != self.storage_backup;
         let is_due = self.storage_at.is_none_or(|at| at.elapsed() >= DESTINATIONS_EVERY);
@@ -190,6 +194,28 @@ impl LocalWatch {
             state: snapshot.status.state,
         };
         Some(self.storage.look(&wanted, memory).await)
+    }
+
+    /// Where backups go, as the server or its files say.
+    fn backup_destination(&self, snapshot: &Snapshot) -> Option<PathBuf> {
+        let configured = snapshot.server.get().and_then(|server| server.backup_destination.clone());
+        configured.or_else(|| self.conf.backup_destination.clone())
+    }
+
+    /// Backups, when it is time to look at them.
+    pub async fn protection(
+        &mut self,
+        snapshot: &Snapshot,
+        owner: &Credentials,
+        interest: Interest,
+    ) -> Option<Result<Protection>> {
+        // While a server starts or is not yet asked, what its files say may not be known.
+        let is_known = snapshot.server.get().is_some() || !snapshot.status.state.has_process();
+        if !is_known {
+            return None;
+        }
+        let destination = self.backup_destination(snapshot);
+        self.backups.look(destination.as_deref(), owner, interest.backups).await
     }
 
     /// Destinations are looked at again at the next look: somebody opened their pane.

@@ -1,5 +1,6 @@
 //! The poll: one task per instance that probes, keeps samples and publishes snapshots.
 
+pub mod backup_watch;
 pub mod link;
 pub mod local;
 pub mod log_watch;

@@ -420,6 +420,12 @@ impl Monitor {
         {
             self.snapshot.destinations.set(destinations, now);
         }
+        if let Some(local) = &mut self.local
+            && let Some(outcome) =
+                local.protection(&self.snapshot, &self.owner, self.interest).await
+        {
+            self.snapshot.protection.update(outcome, now);
+        }
         if self.interest.is_shown && self.machine_at.is_none_or(|at| at.elapsed() >= MACHINE_EVERY)
         {
             self.machine_at = Some(Instant::now());

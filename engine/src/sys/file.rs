@@ -143,6 +143,39 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&temporary, path)
 }
 
+/// Puts new content in place of a file, whole or not at all, with its mode.
+///
+/// Acts as whoever calls: give the calling thread the credentials of the file's owner.
+///
+/// # Errors
+/// As `open(2)`, `write(2)`, `fsync(2)` and `rename(2)`; the file is as it was.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = fs::canonicalize(path)?;
+    let mode = fs::metadata(&path)?.permissions().mode() & 0o7777;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".pgdeck-new");
+    let temporary = PathBuf::from(name);
+    let written = (|| {
+        let mut options = fs::OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+        file.write_all(content)?;
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+        return written;
+    }
+    match path.parent() {
+        Some(directory) => fs::File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
 /// Removes a directory with everything in it; symbolic links are removed, not followed.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod actions;
+mod backups;
 mod states;
 mod survival;
 mod terminals;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pgdeck_engine::api::WalCompression;
 
-use super::backup_args::{BackupArgs, BackupsArgs, RestorePointArgs, VerifyArgs};
+use super::backup_args::{
+    BackupArgs, BackupsArgs, CheckArgs, RestorePointArgs, ScheduleArgs, VerifyArgs,
+};
 use crate::console::terminal::policy::ColourChoice;
 
 /// A terminal operations console for PostgreSQL 13 to 18.
@@ -119,7 +121,7 @@ pub enum CliCommand {
     /// Take a backup into the instance's backup destination, or delete one
     #[command(
         args_conflicts_with_subcommands = true,
-        after_help = "Examples:\n  pgdeck backup -D /database/inst1\n  pgdeck backup --type full --compress lz4 --jobs 4\n  pgdeck backup --dry-run\n  pgdeck backup delete 2026-07-01_13-30-40 --yes\n\nAlso as: pgx_dmpall -D DIR\n\nExit codes: 0 complete, 1 complete with warnings (such as damaged pages), 2 failed."
+        after_help = "Examples:\n  pgdeck backup -D /database/inst1\n  pgdeck backup --type full --compress lz4 --jobs 4\n  pgdeck backup --dry-run\n  pgdeck backup delete 2026-07-01_13-30-40 --yes\n  pgdeck backup setup -B /backup/inst1\n\nAlso as: pgx_dmpall -D DIR\n\nExit codes: 0 complete, 1 complete with warnings (such as damaged pages), 2 failed."
     )]
     Backup(BackupArgs),
     /// List the backups of a destination
@@ -137,6 +139,14 @@ pub enum CliCommand {
         after_help = "Examples:\n  pgdeck restore-point batch_20260701_1\n  pgdeck restore-point --json"
     )]
     RestorePoint(RestorePointArgs),
+    /// Prove that archiving works: exit 0 sound, 1 warnings, 2 broken, 3 cannot tell
+    #[command(after_help = "Example:\n  pgdeck check -D /database/inst1")]
+    Check(CheckArgs),
+    /// Write a systemd timer or a cron line for a daily backup
+    #[command(
+        after_help = "Examples:\n  pgdeck schedule -D /database/inst1 --at 02:30\n  pgdeck schedule -D /database/inst1 --kind cron"
+    )]
+    Schedule(ScheduleArgs),
     /// Put a WAL file into the archive: archive_command
     #[command(
         after_help = "Example, in postgresql.conf:\n  archive_command = 'pgdeck wal-push \"%p\" /backup/inst1'\n\nAlso as: pgx_xlogcopy.cmd \"%p\" \"DEST/archived_wal/%f\""

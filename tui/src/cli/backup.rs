@@ -43,6 +43,9 @@ pub fn translated(arguments: &[OsString]) -> Option<Vec<OsString>> {
 /// # Errors
 /// Why not.
 pub async fn run(global: &GlobalArgs, args: &BackupArgs) -> Result<u8> {
+    if let Some(BackupAction::Setup(setup)) = &args.action {
+        return super::setup::run(global, setup, args.destination.as_deref()).await;
+    }
     if let Some(BackupAction::Delete(delete)) = &args.action {
         if !delete.yes {
             let fact = "deleting a backup is not confirmed";

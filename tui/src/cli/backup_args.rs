@@ -1,4 +1,4 @@
-//! Options of the commands about backups.
+//! The command line of backups and archive.
 
 use std::path::PathBuf;
 
@@ -36,6 +36,8 @@ pub struct BackupArgs {
 /// What else to do with backups.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BackupAction {
+    /// Set destination and WAL archive in the configuration, and prove that a segment arrives
+    Setup(SetupArgs),
     /// Delete a backup that no other is based on, and the WAL that only it needed
     Delete(DeleteArgs),
 }
@@ -117,4 +119,64 @@ pub struct RestorePointArgs {
     /// A JSON array (docs/FORMATS.md describes it)
     #[arg(long)]
     pub json: bool,
+}
+
+/// `pgdeck backup setup`.
+#[derive(Clone, Debug, Args)]
+pub struct SetupArgs {
+    /// Make the destination when it does not exist
+    #[arg(long)]
+    pub create: bool,
+    /// Compression of archived WAL: zstd, zstd:N, lz4 or none [default: zstd:1]
+    #[arg(long, value_name = "METHOD")]
+    pub compress: Option<String>,
+    /// Archive a segment at least this often while there are changes (archive_timeout)
+    #[arg(long, value_name = "SECONDS")]
+    pub archive_timeout: Option<u32>,
+    /// Show what would change and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Confirm
+    #[arg(long)]
+    pub yes: bool,
+    /// The plan as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// How long the first segment may take to arrive
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u32,
+}
+
+/// `pgdeck check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// How long a segment may take to arrive
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u32,
+    /// The findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pgdeck schedule`.
+#[derive(Clone, Debug, Args)]
+pub struct ScheduleArgs {
+    /// What to write
+    #[arg(long, value_enum, default_value_t = ScheduleKind::Systemd)]
+    pub kind: ScheduleKind,
+    /// Time of day
+    #[arg(long, value_name = "HH:MM", default_value = "02:30")]
+    pub at: String,
+    /// Write into this directory instead of printing
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// A kind of schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScheduleKind {
+    /// A service and a timer.
+    Systemd,
+    /// A file for /etc/cron.d.
+    Cron,
 }

@@ -128,7 +128,10 @@ fn listed(fleet: &Fleet) -> Vec<ListedInstance> {
 }
 
 /// Runs a job and shows how far it is.
-async fn operate(
+///
+/// # Errors
+/// The refusal, what the job gives, and `late` when it takes longer than the time allowed.
+pub async fn operate(
     engine: &mut OneShot,
     command: Command,
     timeout_seconds: Option<u64>,

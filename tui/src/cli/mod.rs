@@ -3,6 +3,7 @@
 pub mod args;
 pub mod backup;
 pub mod backup_args;
+pub mod check;
 pub mod connections;
 pub mod console;
 pub mod demo;
@@ -12,6 +13,8 @@ pub mod oneshot;
 pub mod output;
 pub mod prepared;
 pub mod report;
+pub mod schedule;
+pub mod setup;
 pub mod shell;
 pub mod status;
 pub mod wal;
@@ -89,6 +92,8 @@ fn one_shot(cli: &Cli, command: &CliCommand) -> Result<u8> {
             CliCommand::Prepared(args) => prepared::run(global, args).await,
             CliCommand::Logs(args) => logs::run(global, args).await,
             CliCommand::Instance(args) => instance::run(global, args).await,
+            CliCommand::Check(args) => check::run(global, args).await,
+            CliCommand::Schedule(args) => schedule::run(global, args).await,
             CliCommand::Backup(args) => backup::run(global, args).await,
             CliCommand::Backups(args) => backup::list(global, args).await,
             CliCommand::Verify(args) => backup::verify(global, args).await,

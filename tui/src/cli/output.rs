@@ -57,6 +57,17 @@ pub fn progress(text: &str) {
     }
 }
 
+/// Asks a question on a terminal; only `y` or `yes` is a yes.
+#[must_use]
+pub fn ask(question: &str) -> bool {
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "{question}");
+    let _ = err.flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
 /// Ends the progress line.
 pub fn progress_end() {
     if is_interactive() {

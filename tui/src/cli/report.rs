@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use pgdeck_engine::api::{
-    ConnectionSlots, Destination, DestinationHealth, DestinationKind, Error, HeldLock, Message,
-    MessageCode, PreparedTransaction, Session, SessionState, Severity, Snapshot,
+    BackupKind, ConnectionSlots, Destination, DestinationHealth, DestinationKind, Error, HeldLock,
+    Message, MessageCode, PreparedTransaction, Protection, Session, SessionState, Severity,
+    Snapshot, WalGap,
 };
 use serde::Serialize;
 
@@ -42,7 +43,29 @@ pub struct InstanceReport {
     connect_error: Option<Error>,
     databases: Vec<DatabaseReport>,
     destinations: Vec<DestinationReport>,
+    backups: Option<BackupsReport>,
     messages: Vec<MessageReport>,
+}
+
+/// What the backup destination holds and what can be recovered from it.
+#[derive(Debug, Serialize)]
+struct BackupsReport {
+    destination: Option<String>,
+    newest_complete: Option<NewestBackup>,
+    recoverable_from: Option<DateTime<Utc>>,
+    recoverable_to: Option<DateTime<Utc>>,
+    gaps: Vec<WalGap>,
+    durable_commit_at: Option<DateTime<Utc>>,
+    error: Option<Error>,
+}
+
+/// The newest backup that is complete.
+#[derive(Debug, Serialize)]
+struct NewestBackup {
+    label: String,
+    started_at: DateTime<Utc>,
+    #[serde(rename = "type")]
+    kind: Option<BackupKind>,
 }
 
 /// The archiver.
@@ -135,6 +158,7 @@ impl InstanceReport {
             connect_error: status.connect_error.clone(),
             databases: databases(snapshot),
             destinations: destinations(snapshot),
+            backups: backups(snapshot),
             messages: snapshot.messages.iter().map(message).collect(),
         }
     }
@@ -148,6 +172,38 @@ fn archiver(snapshot: &Snapshot) -> Option<ArchiverReport> {
         last_archived_at: archiver.last_archived_at,
         failed_count: archiver.failed_count,
     })
+}
+
+/// `None` when the destination was not looked at: on another machine, or not yet.
+fn backups(snapshot: &Snapshot) -> Option<BackupsReport> {
+    let panel = &snapshot.protection;
+    let error = panel.error.as_deref().cloned();
+    let Some(protection) = panel.get() else {
+        let report =
+            BackupsReport { error: Some(error?), ..BackupsReport::of(&Protection::default()) };
+        return Some(report);
+    };
+    Some(BackupsReport { error, ..BackupsReport::of(protection) })
+}
+
+impl BackupsReport {
+    fn of(protection: &Protection) -> Self {
+        let windows = &protection.windows;
+        let ends = windows.iter().map(|window| window.to_at.unwrap_or(window.from_at));
+        Self {
+            destination: protection.destination.as_ref().map(|path| path.display().to_string()),
+            newest_complete: protection.newest_complete().map(|one| NewestBackup {
+                label: one.label.clone(),
+                started_at: one.started_at,
+                kind: one.kind,
+            }),
+            recoverable_from: windows.iter().map(|window| window.from_at).min(),
+            recoverable_to: ends.max(),
+            gaps: protection.gaps.clone(),
+            durable_commit_at: protection.durable_commit_at,
+            error: None,
+        }
+    }
 }
 
 fn databases(snapshot: &Snapshot) -> Vec<DatabaseReport> {

@@ -1,9 +1,14 @@
 //! What a confirmed dialog does: plain values, with the texts people confirm.
 
+use std::path::PathBuf;
+
 use pgdeck_engine::api::{
-    BackendTarget, Command, InstanceId, JobId, PreparedOutcome, PreparedTarget, SignalKind,
-    StopMode,
+    BackendTarget, BackupKind, BackupRequest, Command, InstanceId, JobId, PreparedOutcome,
+    PreparedTarget, SetupRequest, SetupThen, SignalKind, StopMode, VerifyDepth,
 };
+
+/// Seconds a segment may take on its way into the archive.
+pub const CHECK_SECONDS: u32 = 60;
 
 /// Something that changes an instance.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +62,58 @@ pub enum Action {
         /// The new mode.
         mode: StopMode,
     },
+    /// Take a backup.
+    Backup {
+        /// Of which.
+        instance: InstanceId,
+        /// Into which destination.
+        destination: PathBuf,
+        /// Full or incremental; without it as the engine finds best.
+        kind: Option<BackupKind>,
+    },
+    /// Verify a backup destination.
+    Verify {
+        /// Whose.
+        instance: InstanceId,
+        /// Which.
+        destination: PathBuf,
+        /// How much of it.
+        depth: VerifyDepth,
+    },
+    /// Delete a backup.
+    DeleteBackup {
+        /// Whose.
+        instance: InstanceId,
+        /// In which destination.
+        destination: PathBuf,
+        /// Which.
+        label: String,
+    },
+    /// Make a restore point.
+    RestorePoint {
+        /// Where.
+        instance: InstanceId,
+        /// The destination of the register.
+        destination: PathBuf,
+        /// Its name.
+        name: String,
+    },
+    /// Send a WAL segment through the archive.
+    CheckArchive {
+        /// Where.
+        instance: InstanceId,
+    },
+    /// Set up the WAL archive.
+    Setup {
+        /// Where.
+        instance: InstanceId,
+        /// What for.
+        request: SetupRequest,
+        /// The plan that was shown.
+        fingerprint: u32,
+        /// What is left to do afterwards.
+        then: SetupThen,
+    },
     /// Cancel a job.
     CancelJob {
         /// Which.
@@ -79,6 +136,26 @@ impl Action {
             Self::Reload { instance } => Command::Reload { instance },
             Self::Escalate { job, mode } => Command::Escalate { job, mode },
             Self::CancelJob { job } => Command::CancelJob { job },
+            Self::Backup { instance, destination, kind } => {
+                let destination = Some(destination);
+                let request = BackupRequest { destination, kind, ..BackupRequest::default() };
+                Command::Backup { instance, request: Box::new(request) }
+            }
+            Self::Verify { instance, destination, depth } => {
+                Command::Verify { instance, destination: Some(destination), depth, jobs: None }
+            }
+            Self::DeleteBackup { instance, destination, label } => {
+                Command::DeleteBackup { instance, destination: Some(destination), label }
+            }
+            Self::RestorePoint { instance, destination, name } => {
+                Command::CreateRestorePoint { instance, destination: Some(destination), name }
+            }
+            Self::CheckArchive { instance } => {
+                Command::CheckArchive { instance, limit_seconds: CHECK_SECONDS }
+            }
+            Self::Setup { instance, request, fingerprint, .. } => {
+                Command::Setup { instance, request: Box::new(request), fingerprint }
+            }
         }
     }
 
@@ -95,6 +172,14 @@ impl Action {
             Self::Reload { .. } => "Reload configuration".to_owned(),
             Self::Escalate { mode, .. } => format!("Escalate stop to {}", mode.word()),
             Self::CancelJob { .. } => "Cancel job".to_owned(),
+            Self::Backup { kind: Some(kind), .. } => format!("Take a {} backup", kind.word()),
+            Self::Backup { kind: None, .. } => "Take a backup".to_owned(),
+            Self::Verify { depth: VerifyDepth::Full, .. } => "Verify backups".to_owned(),
+            Self::Verify { depth: VerifyDepth::Quick, .. } => "Verify backups (quick)".to_owned(),
+            Self::DeleteBackup { .. } => "Delete backup".to_owned(),
+            Self::RestorePoint { .. } => "Make a restore point".to_owned(),
+            Self::CheckArchive { .. } => "Check the WAL archive".to_owned(),
+            Self::Setup { .. } => "Set up the WAL archive".to_owned(),
         }
     }
 }

@@ -2,8 +2,8 @@
 //! instance, target, exact command and consequence.
 
 use pgdeck_engine::api::{
-    BackendTarget, InstanceId, JobId, PreparedOutcome, PreparedTarget, SignalKind, Snapshot,
-    StopMode,
+    BackendTarget, InstanceId, JobId, JobKind, PreparedOutcome, PreparedTarget, SignalKind,
+    Snapshot, StopMode,
 };
 
 use super::actions::Action;
@@ -17,13 +17,13 @@ use super::state::{Cmd, State};
 const TARGETS_SHOWN_MAX: usize = 6;
 
 /// Opens a dangerous dialog; keys typed before it are thrown away.
-fn push_danger(state: &mut State, dialog: Dialog) -> Vec<Cmd> {
+pub(super) fn push_danger(state: &mut State, dialog: Dialog) -> Vec<Cmd> {
     state.dialogs.push(dialog);
     vec![Cmd::DrainInput]
 }
 
 /// Host and instance, with which every confirmation begins.
-fn place_facts(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
+pub(super) fn place_facts(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
     let identity = &snapshot.identity;
     let place = identity.data_directory.as_ref().map(|path| format!(" ({})", path.display()));
     vec![
@@ -121,14 +121,26 @@ pub fn confirm_cancel_job(state: &mut State, job: JobId) -> Vec<Cmd> {
         Some(status) => vec![
             ("Instance", status.instance_name.clone()),
             ("Job", format!("{}: {}", status.kind.word(), status.progress.phase)),
-            (
-                "Effect",
-                "A start is taken back; of a stop only the watching ends, the server goes on shutting down.".to_owned(),
-            ),
+            ("Effect", cancelled(status.kind).to_owned()),
         ],
         None => Vec::new(),
     };
     push_danger(state, Dialog::Confirm(Confirm::new(Action::CancelJob { job }, facts)))
+}
+
+/// What cancelling such a job does.
+fn cancelled(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Start => "The start is taken back.",
+        JobKind::Stop | JobKind::Restart => {
+            "Only the watching ends, the server goes on shutting down."
+        }
+        JobKind::Setup => "It ends; files that are changed already stay changed.",
+        JobKind::Backup => {
+            "The backup ends incomplete; what it has copied stays and the next one uses it."
+        }
+        JobKind::Verify => "The verification ends; nothing is recorded.",
+    }
 }
 
 pub(super) fn confirm_signal(state: &mut State, kind: SignalKind) -> Vec<Cmd> {

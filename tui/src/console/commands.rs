@@ -36,6 +36,7 @@ pub enum CommandId {
     GoPrepared,
     GoLogs,
     GoMessages,
+    GoBackups,
     Help,
     Palette,
     Pause,
@@ -66,6 +67,15 @@ pub enum CommandId {
     LogNextError,
     LogPreviousError,
     Solve,
+    BackupNow,
+    BackupFull,
+    VerifyBackups,
+    VerifyQuick,
+    DeleteBackup,
+    RestorePoint,
+    RestorePoints,
+    CheckArchive,
+    SetUpArchive,
 }
 
 /// Where a command can be given.
@@ -111,6 +121,10 @@ pub enum Need {
     Session,
     /// A prepared transaction is selected.
     Prepared,
+    /// A backup is selected.
+    Backup,
+    /// A backup destination is set.
+    Destination,
     /// A row is selected.
     Row,
     /// There is more than one instance.
@@ -168,6 +182,7 @@ const CONNECTIONS: Scope = Scope::Panes(&[PaneId::Connections]);
 const OVERVIEW: Scope = Scope::Panes(&[PaneId::Overview]);
 const PREPARED: Scope = Scope::Panes(&[PaneId::Prepared, PaneId::Locks]);
 const LOGS: Scope = Scope::Panes(&[PaneId::Logs]);
+const BACKUPS: Scope = Scope::Panes(&[PaneId::Backups]);
 const MESSAGES: Scope = Scope::Panes(&[PaneId::Messages, PaneId::Overview]);
 
 macro_rules! table {
@@ -221,6 +236,24 @@ table! {
         "Go to the next error.";
     LogPreviousError "previous-error" [Key::Char('N')] LOGS, "", None, [Instance],
         "Go to the previous error.";
+    BackupNow "backup" [Key::Char('b')] BACKUPS, "backup", Serious, [Writable, Local, Destination, Connected],
+        "Take a backup: incremental when a usable full one exists and the chain is short.";
+    BackupFull "backup-full" [Key::Char('B')] BACKUPS, "", Serious, [Writable, Local, Destination, Connected],
+        "Take a full backup.";
+    VerifyBackups "verify" [Key::Char('v')] BACKUPS, "verify", Serious, [Writable, Local, Destination],
+        "Verify everything stored: every byte, and that WAL is continuous.";
+    VerifyQuick "verify-quick" [Key::Char('V')] BACKUPS, "", Serious, [Writable, Local, Destination],
+        "Verify that everything is there and that WAL is continuous.";
+    RestorePoint "restore-point" [Key::Char('r')] BACKUPS, "restore point", Serious, [Writable, Local, Destination, Connected],
+        "Make a named restore point to recover to.";
+    RestorePoints "restore-points" [Key::Char('P')] BACKUPS, "points", None, [Instance],
+        "Show the restore points.";
+    CheckArchive "check-archive" [Key::Char('c')] BACKUPS, "check", Serious, [Writable, Local, Connected],
+        "Prove that archiving works: send a WAL segment through.";
+    SetUpArchive "backup-setup" [Key::Char('S')] BACKUPS, "set up", Serious, [Writable, Instance, Local],
+        "Set up the backup destination and the WAL archive; what changes is shown first.";
+    DeleteBackup "delete-backup" [Key::Char('D')] BACKUPS, "delete", Grave, [Writable, Local, Destination, Backup],
+        "Delete the backup, and the WAL that only it needed.";
     Open "open" [Key::Enter] Scope::List, "open", None, [Row],
         "Show everything about the selected row.";
     Down "down" [Key::Char('j'), Key::Down] Scope::List, "", None, [],
@@ -275,6 +308,8 @@ table! {
         "Logs: the server log, followed.";
     GoMessages "messages" [Key::Char('7')] Scope::Global, "", None, [],
         "Messages: every condition with its Solution.";
+    GoBackups "backups" [Key::Char('8')] Scope::Global, "", None, [],
+        "Backups: what can be recovered, the WAL archive, every backup.";
     Palette "palette" [Key::Char(':')] Scope::Global, "commands", None, [],
         "Find a command by name.";
     Help "help" [Key::Char('?')] Scope::Global, "help", None, [],

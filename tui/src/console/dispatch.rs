@@ -1,9 +1,12 @@
 //! What each command does.
 
-use pgdeck_engine::api::{Command, PreparedOutcome, Remedy, Severity, SignalKind};
+use pgdeck_engine::api::{
+    BackupKind, Command, PreparedOutcome, Remedy, Severity, SignalKind, VerifyDepth,
+};
 
 use super::actions::Action;
 use super::ask;
+use super::ask_backups;
 use super::commands::{self, CommandId, CommandSpec, Need, Scope};
 use super::dialogs::Dialog;
 use super::dialogs::finder::{Entry, Finder, Kind as FinderKind};
@@ -67,6 +70,7 @@ fn pane_of(state: &State, command: CommandId) -> Option<PaneId> {
         CommandId::GoPrepared => PaneId::Prepared,
         CommandId::GoLogs => PaneId::Logs,
         CommandId::GoMessages => PaneId::Messages,
+        CommandId::GoBackups => PaneId::Backups,
         _ => return None,
     })
 }
@@ -86,6 +90,22 @@ fn act(state: &mut State, command: CommandId) -> Vec<Cmd> {
         CommandId::TerminateSession => ask::confirm_signal(state, SignalKind::Terminate),
         CommandId::CommitPrepared => ask::confirm_resolve(state, PreparedOutcome::Commit),
         CommandId::RollbackPrepared => ask::confirm_resolve(state, PreparedOutcome::Rollback),
+        _ => act_on_backups(state, command),
+    }
+}
+
+/// Those of the Backups pane.
+fn act_on_backups(state: &mut State, command: CommandId) -> Vec<Cmd> {
+    match command {
+        CommandId::BackupNow => ask_backups::plan_backup(state, None),
+        CommandId::BackupFull => ask_backups::plan_backup(state, Some(BackupKind::Full)),
+        CommandId::VerifyBackups => ask_backups::confirm_verify(state, VerifyDepth::Full),
+        CommandId::VerifyQuick => ask_backups::confirm_verify(state, VerifyDepth::Quick),
+        CommandId::DeleteBackup => ask_backups::confirm_delete(state),
+        CommandId::CheckArchive => ask_backups::confirm_check(state),
+        CommandId::RestorePoint => ask_backups::ask_line(state, Purpose::RestorePoint),
+        CommandId::SetUpArchive => ask_backups::ask_line(state, Purpose::Destination),
+        CommandId::RestorePoints => ask_backups::show_restore_points(state),
         _ => {
             state.run_in_pane(command);
             Vec::new()
@@ -197,7 +217,10 @@ fn open(state: &mut State) -> Vec<Cmd> {
 fn leads(pane: PaneId) -> Vec<&'static CommandSpec> {
     let concerns_a_row = |spec: &&CommandSpec| {
         spec.id == CommandId::Solve
-            || spec.needs.iter().any(|need| matches!(need, Need::Session | Need::Prepared))
+            || spec
+                .needs
+                .iter()
+                .any(|need| matches!(need, Need::Session | Need::Prepared | Need::Backup))
     };
     let own = |spec: &&CommandSpec| matches!(spec.scope, Scope::Panes(_)) && spec.applies_to(pane);
     commands::TABLE.iter().filter(own).filter(concerns_a_row).collect()
@@ -240,6 +263,7 @@ fn solve(state: &mut State) -> Vec<Cmd> {
         Remedy::ShowStorage => state.pane = PaneId::Storage,
         Remedy::ShowConnections => state.pane = PaneId::Connections,
         Remedy::ShowLocks => state.pane = PaneId::Locks,
+        Remedy::ShowBackups => state.pane = PaneId::Backups,
         Remedy::ShowLogs => state.pane = PaneId::Logs,
         Remedy::ShowSession { pid } => {
             state.pane = PaneId::Connections;

@@ -2,9 +2,11 @@
 
 pub mod actions;
 pub mod ask;
+mod ask_backups;
 pub mod commands;
 pub mod dialogs;
 pub mod dispatch;
+mod events;
 pub mod keys;
 pub mod layout;
 pub mod list;

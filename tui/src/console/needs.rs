@@ -1,6 +1,8 @@
 //! Whether a command can be used now, and if not, why: the reason is shown beside the key.
 
-use pgdeck_engine::api::{InstanceState, Locality};
+use std::path::PathBuf;
+
+use pgdeck_engine::api::{InstanceState, Locality, Snapshot};
 
 use super::commands::{CommandSpec, Need};
 use super::state::State;
@@ -15,7 +17,8 @@ pub fn reason(spec: &CommandSpec, state: &State) -> Option<String> {
 /// looked at there.
 #[must_use]
 pub fn reason_elsewhere(spec: &CommandSpec, state: &State) -> Option<String> {
-    let is_of_a_row = |need: &&Need| matches!(need, Need::Session | Need::Prepared | Need::Row);
+    let is_of_a_row =
+        |need: &&Need| matches!(need, Need::Session | Need::Prepared | Need::Backup | Need::Row);
     spec.needs.iter().filter(|need| !is_of_a_row(need)).find_map(|need| unmet(*need, state))
 }
 
@@ -49,8 +52,21 @@ fn unmet(need: Need, state: &State) -> Option<String> {
         ),
         Need::Session => (!pane.sessions(&context).is_empty(), "no session selected"),
         Need::Prepared => (pane.prepared(&context).is_some(), "no prepared transaction selected"),
+        Need::Backup => (pane.backup().is_some(), "no backup selected"),
+        Need::Destination => (
+            snapshot.is_some_and(|one| destination(one).is_some()),
+            "no backup destination is set: S sets one up",
+        ),
         Need::Row => (pane.list().has_selection(), "nothing selected"),
         Need::SeveralInstances => (state.fleet.instances.len() > 1, "there is one instance only"),
     };
     (!holds).then(|| reason.to_owned())
+}
+
+/// The backup destination of an instance, as far as it is known.
+#[must_use]
+pub fn destination(snapshot: &Snapshot) -> Option<PathBuf> {
+    let looked = snapshot.protection.get().and_then(|one| one.destination.clone());
+    let set = || snapshot.server.get().and_then(|server| server.backup_destination.clone());
+    looked.or_else(set)
 }

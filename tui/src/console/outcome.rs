@@ -4,6 +4,7 @@ use pgdeck_engine::api::{Command, Severity};
 
 use super::actions::Action;
 use super::ask;
+use super::ask_backups;
 use super::commands;
 use super::dialogs::input::Purpose;
 use super::dialogs::job::JobView;
@@ -54,14 +55,10 @@ pub fn carry_out(state: &mut State, dialog: Dialog, outcome: Outcome) -> Vec<Cmd
             state.dialogs.push(dialog);
             ask::confirm_cancel_job(state, job)
         }
-        Outcome::Line(purpose, text) => {
-            line(state, purpose, &text, Completeness::Whole);
-            Vec::new()
-        }
+        Outcome::Line(purpose, text) => line(state, purpose, &text, Completeness::Whole),
         Outcome::Changed(purpose, text) => {
             state.dialogs.push(dialog);
-            line(state, purpose, &text, Completeness::Partial);
-            Vec::new()
+            line(state, purpose, &text, Completeness::Partial)
         }
         Outcome::Instance(id) => {
             state.choose(id);
@@ -105,6 +102,15 @@ fn changed(state: &State, action: &Action) -> Option<String> {
             let is_there = known.into_iter().any(|one| one.target() == *target);
             return (!is_there).then(|| format!("\"{}\" is no longer prepared", target.gid));
         }
+        Action::DeleteBackup { instance, label, .. } => {
+            let snapshot = state.fleet.get(instance)?;
+            let known = snapshot.protection.get()?.backups.iter();
+            let is_there = known.into_iter().any(|one| one.label == *label);
+            return (!is_there).then(|| format!("backup {label} is gone"));
+        }
+        Action::Backup { .. } => commands::CommandId::BackupNow,
+        Action::Verify { .. } => commands::CommandId::VerifyBackups,
+        Action::CheckArchive { .. } => commands::CommandId::CheckArchive,
         // The engine compares pid and start time in the statement itself.
         _ => return None,
     };
@@ -118,10 +124,16 @@ enum Completeness {
     Partial,
 }
 
-fn line(state: &mut State, purpose: Purpose, text: &str, completeness: Completeness) {
+fn line(state: &mut State, purpose: Purpose, text: &str, completeness: Completeness) -> Vec<Cmd> {
     match (purpose, completeness) {
         (Purpose::Filter, _) => state.panes.get_mut(state.pane).list_mut().set_filter(text),
-        (Purpose::IdleMinutes, Completeness::Partial) => {}
+        (Purpose::RestorePoint, Completeness::Whole) => {
+            return ask_backups::confirm_restore_point(state, text);
+        }
+        (Purpose::Destination, Completeness::Whole) => {
+            return ask_backups::plan_setup(state, text);
+        }
+        (_, Completeness::Partial) => {}
         (Purpose::IdleMinutes, Completeness::Whole) => match text.trim().parse::<u32>() {
             Ok(minutes) if minutes <= IDLE_MINUTES_MAX => {
                 state.panes.connections.set_idle_minutes(minutes);
@@ -132,6 +144,7 @@ fn line(state: &mut State, purpose: Purpose, text: &str, completeness: Completen
             ),
         },
     }
+    Vec::new()
 }
 
 fn quit(state: &mut State, choice: QuitChoice) -> Vec<Cmd> {

@@ -115,6 +115,7 @@ impl Console {
             now: Utc::now(),
             zone: Zone::Local,
             preferred: options.preferred.clone(),
+            program: std::env::current_exe()?,
         });
         Ok(Self { engine, fleet, events, state, look, screen, keys, signals })
     }

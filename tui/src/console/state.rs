@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
 use pgdeck_engine::api::{
     BackendTarget, Command, Error, Event, Fleet, InstanceId, Interest, JobId, JobState, Limits,
-    RequestId, Severity, Snapshot,
+    RequestId, SetupRequest, SetupThen, Severity, Snapshot,
 };
 
 use super::actions::Action;
@@ -97,6 +97,10 @@ pub enum Pending {
     Query(BackendTarget),
     /// The operations log.
     Operations,
+    /// What a backup would do, for an open plan.
+    BackupPlan,
+    /// What a set-up would change.
+    SetupPlan(SetupRequest),
     /// Something whose answer needs no word.
     Silent,
 }
@@ -136,6 +140,10 @@ pub struct State {
     pub watched: Option<(InstanceId, Interest)>,
     /// The data directory to begin with, until it is found or another instance is chosen.
     pub preferred: Option<PathBuf>,
+    /// Set-ups at work, and what is left to do after each.
+    pub setups: BTreeMap<JobId, SetupThen>,
+    /// This program's path, which an archive command names.
+    pub program: PathBuf,
     /// Quit as soon as the jobs that were told to stop have done so.
     pub quits_after_jobs: bool,
     next_request: u64,
@@ -158,6 +166,8 @@ pub struct Setup {
     pub zone: Zone,
     /// The data directory to begin with, when it is found.
     pub preferred: Option<PathBuf>,
+    /// This program's path.
+    pub program: PathBuf,
 }
 
 impl State {
@@ -181,6 +191,8 @@ impl State {
             zone: setup.zone,
             watched: None,
             preferred: setup.preferred,
+            setups: BTreeMap::new(),
+            program: setup.program,
             quits_after_jobs: false,
             next_request: 1,
         }

@@ -2,16 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
-use pgdeck_engine::api::{
-    Command, Event, Fleet, JobState, Severity, SignalKind, SignalResult, Snapshot, Soundness,
-};
+use pgdeck_engine::api::{Command, Fleet, JobState, Severity, Snapshot};
 use std::sync::Arc;
 
 use super::commands;
-use super::dialogs::job::JobView;
-use super::dialogs::text_view::TextView;
-use super::dialogs::{Context as DialogContext, Dialog};
+use super::dialogs::Context as DialogContext;
 use super::dispatch;
+use super::events;
 use super::keys::Key;
 use super::layout;
 use super::mouse;
@@ -19,8 +16,6 @@ use super::needs;
 use super::outcome;
 use super::panes::Context;
 use super::state::{Cmd, Msg, Pending, State};
-use super::zone::Zone;
-use crate::text::plural;
 
 /// Takes a message; what is to be done about it.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Cmd> {
@@ -32,10 +27,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Cmd> {
             take_fleet(state, fleet);
             Vec::new()
         }
-        Msg::Event(event) => {
-            take_event(state, event);
-            Vec::new()
-        }
+        Msg::Event(event) => events::take(state, event),
         Msg::Refused(request, error) => {
             state.pending.remove(&request);
             state.say(Severity::Error, one_line(&error));
@@ -172,113 +164,6 @@ fn take_fleet(state: &mut State, fleet: Arc<Fleet>) {
             state.say(Severity::Error, text);
         }
     }
-}
-
-fn take_event(state: &mut State, event: Event) {
-    match event {
-        Event::Accepted { request, job } => {
-            state.pending.remove(&request);
-            state.dialogs.push(Dialog::Job(JobView::new(job)));
-        }
-        Event::Refused { request, error } => {
-            let what = title(state.pending.remove(&request));
-            state.say(Severity::Error, format!("{what}{}", one_line(&error)));
-        }
-        Event::Done { request, text } => {
-            let what = title(state.pending.remove(&request));
-            state.say(Severity::Info, format!("{what}{text}"));
-        }
-        Event::Signalled { request, kind, results } => {
-            state.pending.remove(&request);
-            let (severity, text) = signalled(kind, &results);
-            state.say(severity, text);
-        }
-        Event::QueryText { request, target, text } => {
-            state.pending.remove(&request);
-            for dialog in &mut state.dialogs {
-                if let Dialog::Text(view) = dialog {
-                    view.complete(&target, &text);
-                }
-            }
-        }
-        Event::Operations { request, records } => {
-            state.pending.remove(&request);
-            state.dialogs.push(Dialog::Text(operations(&records, state.zone)));
-        }
-        Event::Backups { request, .. } => drop(state.pending.remove(&request)),
-        Event::BackedUp { warnings, .. } => {
-            for warning in warnings {
-                state.say(Severity::Warning, warning);
-            }
-        }
-        Event::Verified { report, .. } => {
-            let severity = match report.soundness {
-                Soundness::Sound => return,
-                Soundness::Warnings => Severity::Warning,
-                Soundness::Damaged => Severity::Error,
-            };
-            let first = report.damages.iter().chain(&report.warnings).next();
-            state.say(severity, first.cloned().unwrap_or_default());
-        }
-        Event::JobEnded { job, outcome } => {
-            let is_shown = state
-                .dialogs
-                .iter()
-                .any(|dialog| matches!(dialog, Dialog::Job(view) if *view.id() == job));
-            match outcome {
-                Ok(text) => state.say(Severity::Info, text),
-                Err(error) if is_shown => state.say(Severity::Error, error.fact),
-                Err(error) => state.say(Severity::Error, one_line(&error)),
-            }
-        }
-    }
-}
-
-fn title(pending: Option<Pending>) -> String {
-    match pending {
-        Some(Pending::Action(action)) => format!("{}: ", action.title()),
-        _ => String::new(),
-    }
-}
-
-fn signalled(kind: SignalKind, results: &[SignalResult]) -> (Severity, String) {
-    let sent = results.iter().filter(|result| result.outcome.is_ok()).count();
-    let first = results.iter().find_map(|result| result.outcome.as_ref().err());
-    match first {
-        None => (Severity::Info, format!("{}: sent to {}", kind.word(), plural(sent, "session"))),
-        Some(error) => (
-            Severity::Warning,
-            format!(
-                "{}: sent to {sent} of {} sessions; {}",
-                kind.word(),
-                results.len(),
-                one_line(error)
-            ),
-        ),
-    }
-}
-
-fn operations(records: &[pgdeck_engine::api::OperationRecord], zone: Zone) -> TextView {
-    let mut body = String::new();
-    for record in records {
-        let at = zone.date_time(record.at);
-        let result = match (&record.result, record.ok) {
-            (Some(result), Some(true)) => format!("ok: {result}"),
-            (Some(result), _) => format!("FAILED: {result}"),
-            (None, _) => "result not known".to_owned(),
-        };
-        body.push_str(&format!(
-            "{at}  {}  {}\n    {}\n    {}\n",
-            record.who,
-            record.action,
-            record.command,
-            result.replace('\n', "\n    ")
-        ));
-    }
-    if body.is_empty() {
-        body.push_str("Nothing has been done to this instance with pgdeck yet.");
-    }
-    TextView::new("Operations log", Vec::new(), body)
 }
 
 fn tick(state: &mut State, now: DateTime<Utc>) {

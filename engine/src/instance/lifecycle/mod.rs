@@ -12,8 +12,9 @@ use std::time::Duration;
 use crate::api::{Error, ErrorCode, InstanceProblem, InstanceState, InstanceStatus, Result};
 use crate::instance::binaries::BinaryFinder;
 use crate::instance::classify::classify;
-use crate::instance::facts;
+use crate::instance::facts::{self, ControlFact};
 use crate::instance::target::LocalTarget;
+use crate::pg::control_file::ControlFile;
 use crate::sys::credentials::Credentials;
 
 /// How often a running start or stop looks.
@@ -52,6 +53,28 @@ impl Site {
     pub fn look(&self) -> InstanceStatus {
         let mut finder = BinaryFinder::new(self.bin_directory.as_deref());
         classify(&facts::gather(&self.target, Some(&mut finder), None))
+    }
+
+    /// Reads the control file, as its owner. Blocking.
+    ///
+    /// # Errors
+    /// `ControlFileDamaged`, `NotACluster`, `DataDirectoryAccess`.
+    pub fn control_file(&self) -> Result<ControlFile> {
+        let directory = &self.target.data_directory;
+        let place = directory.display();
+        let error = |code, what: &str| {
+            Error::new(code, format!("the control file of {place} cannot be used")).detail(what)
+        };
+        let fact = self
+            .credentials
+            .run(|| facts::control_fact(directory))
+            .map_err(|cause| error(ErrorCode::DataDirectoryAccess, &cause.to_string()))?;
+        match fact {
+            ControlFact::Read(control) => Ok(*control),
+            ControlFact::Absent => Err(error(ErrorCode::NotACluster, "there is none")),
+            ControlFact::Unreadable(cause) => Err(error(ErrorCode::DataDirectoryAccess, &cause)),
+            ControlFact::Damaged(cause) => Err(error(ErrorCode::ControlFileDamaged, &cause)),
+        }
     }
 
     /// The same on a thread for blocking work.

@@ -8,6 +8,7 @@
 //! Source: "Setting Parameters" in the PostgreSQL manual; `guc-file.l` and `conffiles.c` in
 //! `src/backend/utils/misc`.
 
+pub mod edit;
 mod lexer;
 #[cfg(test)]
 mod tests;

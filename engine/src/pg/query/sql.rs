@@ -109,6 +109,12 @@ queries! {
     CONF_LOAD_TIME = "conf_load_time" from 13;
     /// Who a smart stop waits for.
     CLIENTS = "clients" from 13;
+    /// What the archive depends on.
+    ARCHIVE_SETTINGS = "archive_settings" from 13;
+    /// Writes a record into the segment in use and names it. One row.
+    ARCHIVE_MARK = "archive_mark" from 13;
+    /// Closes the segment in use. One row.
+    ARCHIVE_SWITCH = "archive_switch" from 13;
     /// Keeps the monitor's queries out of the log; superusers only.
     SESSION_QUIET = "session_quiet" from 13;
     /// What decides whether a backup can be taken. Parameter: the name of the session. One row.

@@ -18,6 +18,17 @@ pub enum Purpose {
     Filter,
     /// Minutes of the idle-in-transaction rule.
     IdleMinutes,
+    /// The name of a restore point.
+    RestorePoint,
+    /// The backup destination to set up.
+    Destination,
+}
+
+impl Purpose {
+    /// Whether the line leads on to something that is confirmed.
+    fn begins_something(self) -> bool {
+        matches!(self, Self::RestorePoint | Self::Destination)
+    }
 }
 
 /// The line.
@@ -38,6 +49,7 @@ impl Input {
     pub(super) fn key(&mut self, key: Option<Key>, event: &KeyEvent) -> Outcome {
         match key {
             // Esc leaves the filter as it was before.
+            Some(Key::Esc) if self.purpose.begins_something() => Outcome::Close,
             Some(Key::Esc) => Outcome::Line(self.purpose, self.before.clone()),
             Some(Key::Enter) => Outcome::Line(self.purpose, self.edit.text().to_owned()),
             _ if self.edit.key(event) => {
@@ -56,6 +68,8 @@ impl Input {
         let prompt = match self.purpose {
             Purpose::Filter => "/",
             Purpose::IdleMinutes => "Minutes idle in transaction: ",
+            Purpose::RestorePoint => "Name of the restore point: ",
+            Purpose::Destination => "Backup destination (a directory): ",
         };
         let row = Rect::new(area.x, area.bottom().saturating_sub(1), area.width, 1);
         put(buf, row, &" ".repeat(usize::from(row.width)), look.style(Role::Text));

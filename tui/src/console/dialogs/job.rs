@@ -7,6 +7,7 @@ use ratatui::layout::{Position, Rect};
 use super::{Context, Outcome};
 use crate::console::keys::Key;
 use crate::console::look::Look;
+use crate::console::widgets::whole;
 use crate::console::widgets::window::{Line, Window, wrap_into};
 use crate::text;
 use crate::theme::Role;
@@ -111,12 +112,25 @@ fn state_role(state: JobState) -> Role {
 
 fn figures(job: &JobStatus) -> Option<String> {
     let done = job.progress.done?;
+    // What backups and verifications count is bytes.
+    let is_bytes = matches!(job.kind, JobKind::Backup | JobKind::Verify);
+    let amount = |count: u64| if is_bytes { text::bytes(count) } else { count.to_string() };
     let mut text = match job.progress.total {
-        Some(total) if total > 0 => format!("{done} of {total} ({} %)", done * 100 / total),
-        _ => format!("{done}"),
+        Some(total) if total > 0 => {
+            let percent = u128::from(done) * 100 / u128::from(total);
+            format!("{} of {} ({percent} %)", amount(done), amount(total))
+        }
+        _ => amount(done),
     };
+    // What is over has no speed.
+    if job.state != JobState::Running {
+        return Some(text);
+    }
+    if let Some(rate) = job.progress.rate.filter(|_| is_bytes) {
+        text.push_str(&format!(", {}", text::byte_rate(whole(rate))));
+    }
     if let Some(eta) = job.progress.eta_seconds {
-        text.push_str(&format!(", about {eta} s left"));
+        text.push_str(&format!(", about {} left", text::age(eta)));
     }
     Some(text)
 }
@@ -125,7 +139,7 @@ fn figures(job: &JobStatus) -> Option<String> {
 fn harsher(job: &JobStatus) -> Option<pgdeck_engine::api::StopMode> {
     match job.kind {
         JobKind::Stop | JobKind::Restart => job.progress.stop_mode?.harsher(),
-        JobKind::Start | JobKind::Backup | JobKind::Verify => None,
+        JobKind::Start | JobKind::Setup | JobKind::Backup | JobKind::Verify => None,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod finder;
 pub mod input;
 pub mod job;
 pub mod pick;
+pub mod plan;
 pub mod stop;
 pub mod text_view;
 pub mod typed;
@@ -42,6 +43,8 @@ pub enum Dialog {
     Text(text_view::TextView),
     /// A job at work.
     Job(job::JobView),
+    /// What would be done, to be confirmed.
+    Plan(plan::Plan),
 }
 
 /// What a key in a dialog leads to.
@@ -90,6 +93,7 @@ impl Dialog {
             Self::Pick(dialog) => dialog.key(key, context),
             Self::Text(dialog) => dialog.key(key, context.body),
             Self::Job(dialog) => dialog.key(key, context),
+            Self::Plan(dialog) => dialog.key(key, context.body),
         }
     }
 
@@ -120,6 +124,7 @@ impl Dialog {
             Self::Pick(dialog) => dialog.view(context, look, area, buf),
             Self::Text(dialog) => dialog.view(look, area, buf),
             Self::Job(dialog) => dialog.view(context, look, area, buf),
+            Self::Plan(dialog) => dialog.view(look, area, buf),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The panes. Each has its state, its commands and its view in one file and knows no other pane's state.
 
+pub mod backups;
 pub mod connections;
 pub mod locks;
 pub mod logs;
@@ -27,7 +28,7 @@ use super::zone::Zone;
 use crate::text;
 use crate::theme::Role;
 
-/// Names a pane. Room is left for Backups (8), Keystore (9) and Settings (0).
+/// Names a pane. Room is left for Keystore (9) and Settings (0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PaneId {
     /// Is it healthy, is my data safe, what next.
@@ -44,11 +45,13 @@ pub enum PaneId {
     Logs,
     /// Conditions with their Solutions.
     Messages,
+    /// Backups, the WAL archive, what can be recovered.
+    Backups,
 }
 
 impl PaneId {
     /// In the order of their digits.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Overview,
         Self::Storage,
         Self::Connections,
@@ -56,6 +59,7 @@ impl PaneId {
         Self::Prepared,
         Self::Logs,
         Self::Messages,
+        Self::Backups,
     ];
 
     /// The title.
@@ -69,6 +73,7 @@ impl PaneId {
             Self::Prepared => "Prepared",
             Self::Logs => "Logs",
             Self::Messages => "Messages",
+            Self::Backups => "Backups",
         }
     }
 
@@ -83,6 +88,7 @@ impl PaneId {
             Self::Prepared => "Prep",
             Self::Logs => "Logs",
             Self::Messages => "Msgs",
+            Self::Backups => "Back",
         }
     }
 
@@ -102,6 +108,7 @@ impl PaneId {
     #[must_use]
     pub fn interest(self) -> Interest {
         Interest {
+            backups: self == Self::Backups,
             is_shown: true,
             sizes: self == Self::Storage,
             log: self == Self::Logs,
@@ -164,6 +171,11 @@ pub trait Pane {
         None
     }
 
+    /// The backup an action would concern, by its label.
+    fn backup(&self) -> Option<String> {
+        None
+    }
+
     /// The selected message.
     fn message(&self, _context: &Context<'_>) -> Option<Message> {
         None
@@ -187,6 +199,8 @@ pub struct Panes {
     pub logs: logs::Logs,
     /// Messages.
     pub messages: messages::Messages,
+    /// Backups.
+    pub backups: backups::Backups,
 }
 
 impl Panes {
@@ -201,6 +215,7 @@ impl Panes {
             prepared: prepared::Prepared::default(),
             logs: logs::Logs::default(),
             messages: messages::Messages::default(),
+            backups: backups::Backups::default(),
         }
     }
 
@@ -215,6 +230,7 @@ impl Panes {
             PaneId::Prepared => &self.prepared,
             PaneId::Logs => &self.logs,
             PaneId::Messages => &self.messages,
+            PaneId::Backups => &self.backups,
         }
     }
 
@@ -228,6 +244,7 @@ impl Panes {
             PaneId::Prepared => &mut self.prepared,
             PaneId::Logs => &mut self.logs,
             PaneId::Messages => &mut self.messages,
+            PaneId::Backups => &mut self.backups,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The console without a terminal and without an engine: keys go in, effects and screens come out.
 
+mod backups;
 mod danger;
 mod dialogs;
 mod lists;
+mod protected;
 mod routes;
 mod sample;
 mod screens;
@@ -50,6 +52,7 @@ impl Driver {
             now: sample::now(),
             zone: Zone::Utc,
             preferred: None,
+            program: "/usr/local/bin/pgdeck".into(),
         });
         let mut driver = Self { state };
         driver.publish(instances, Vec::new());

@@ -20,7 +20,7 @@ fn digits_tab_and_back_tab_go_through_the_panes() {
     driver.keys("<Tab>");
     assert_eq!(driver.state.pane, PaneId::Overview);
     driver.keys("<BackTab>");
-    assert_eq!(driver.state.pane, PaneId::Messages);
+    assert_eq!(driver.state.pane, PaneId::Backups);
 }
 
 #[test]

@@ -319,6 +319,7 @@ pub(super) fn busy(name: &str) -> Snapshot {
     ]);
     let sessions = sessions();
     let in_doubt = prepared("transfer-7001", "bank", 771, 1500.0);
+    one.protection = panel(super::protected::protection());
     one.locks = panel(locks(&sessions, &in_doubt));
     one.sessions = panel(sessions);
     one.prepared = panel(vec![in_doubt, prepared("export-17", "shop", 772, 200.0)]);

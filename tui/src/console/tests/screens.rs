@@ -7,7 +7,7 @@ use pgdeck_engine::api::{Error, ErrorCode, InstanceState, InstanceStatus, Snapsh
 use super::{Driver, LARGE, SMALL, sample};
 use crate::console::panes::PaneId;
 
-fn golden(name: &str, driver: &Driver) {
+pub(super) fn golden(name: &str, driver: &Driver) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_snapshot_path("golden");
@@ -127,7 +127,7 @@ fn every_size_from_the_smallest_can_be_drawn() {
         for rows in [20, 21, 30, 50] {
             for instances in [vec![sample::busy("main")], vec![sample::stopped("main")], vec![]] {
                 let mut driver = Driver::with(instances, (columns, rows), false);
-                for pane in 1..=7 {
+                for pane in 1..=8 {
                     driver.keys(&pane.to_string());
                     driver.screen();
                     driver.keys("<Enter>");

@@ -42,6 +42,8 @@ impl LineEdit {
             Some(Key::Enter | Key::Tab | Key::BackTab | Key::Up | Key::Down | Key::Ctrl('j')) => {
                 false
             }
+            // As in a shell: all before the cursor goes.
+            Some(Key::Ctrl('u')) => self.area.delete_line_by_head(),
             Some(Key::Char(_)) if self.text().chars().count() >= CHARS_MAX => false,
             _ => self.area.input(textarea_input(*event)),
         }

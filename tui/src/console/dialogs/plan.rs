@@ -1,0 +1,153 @@
+//! Danger grade 2 with a plan: what would be done, read before it is confirmed. The answer is no
+//! unless `y` is typed.
+
+use pgdeck_engine::api::{Error, RequestId};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::Outcome;
+use crate::console::actions::Action;
+use crate::console::keys::Key;
+use crate::console::look::Look;
+use crate::console::widgets::window::{Line, Window, fact_lines, wrap_into};
+use crate::console::widgets::{line_of, put_spans};
+use crate::text;
+use crate::theme::Role;
+
+/// How far the plan is.
+#[derive(Debug)]
+enum Readiness {
+    /// The engine works it out.
+    Awaited(RequestId),
+    /// It can be confirmed.
+    Ready,
+    /// It cannot be carried out.
+    Refused,
+}
+
+/// A plan.
+#[derive(Debug)]
+pub struct Plan {
+    title: String,
+    facts: Vec<(&'static str, String)>,
+    body: String,
+    action: Action,
+    readiness: Readiness,
+    scroll: usize,
+}
+
+impl Plan {
+    /// Asks whether to do `action`; `facts` are label and text, `body` is the plan.
+    #[must_use]
+    pub fn new(action: Action, facts: Vec<(&'static str, String)>, body: String) -> Self {
+        let readiness = Readiness::Ready;
+        Self { title: action.title(), facts, body, action, readiness, scroll: 0 }
+    }
+
+    /// The same, while the engine works the plan out as the answer to `request`.
+    #[must_use]
+    pub fn awaited(action: Action, facts: Vec<(&'static str, String)>, request: RequestId) -> Self {
+        let body = "The plan is being worked out ...".to_owned();
+        Self { readiness: Readiness::Awaited(request), ..Self::new(action, facts, body) }
+    }
+
+    /// Whether it waits for this answer.
+    #[must_use]
+    pub fn awaits(&self, request: RequestId) -> bool {
+        matches!(self.readiness, Readiness::Awaited(one) if one == request)
+    }
+
+    /// Takes the plan, if it waits for this answer.
+    pub fn complete(&mut self, request: RequestId, text: &str) {
+        if self.awaits(request) {
+            self.readiness = Readiness::Ready;
+            text.clone_into(&mut self.body);
+        }
+    }
+
+    /// Says why it cannot be carried out.
+    pub fn refuse(&mut self, error: &Error) {
+        self.readiness = Readiness::Refused;
+        self.body = format!("It cannot be done: {}\n{}\n{}", error.fact, error.detail, error.hint);
+    }
+
+    pub(super) fn key(&mut self, key: Option<Key>, area: Rect) -> Outcome {
+        let page = usize::from(area.height.saturating_sub(4)).max(1);
+        match key {
+            Some(Key::Char('y' | 'Y')) if matches!(self.readiness, Readiness::Ready) => {
+                return Outcome::Do(self.action.clone());
+            }
+            Some(Key::Char('n' | 'N' | 'q') | Key::Esc | Key::Enter) => return Outcome::Close,
+            Some(Key::Down | Key::Char('j')) => self.scroll = self.scroll.saturating_add(1),
+            Some(Key::Up | Key::Char('k')) => self.scroll = self.scroll.saturating_sub(1),
+            Some(Key::PageDown | Key::Char(' ') | Key::Ctrl('d')) => {
+                self.scroll = self.scroll.saturating_add(page);
+            }
+            Some(Key::PageUp | Key::Ctrl('u')) => self.scroll = self.scroll.saturating_sub(page),
+            Some(Key::Home | Key::Char('g')) => self.scroll = 0,
+            _ => {}
+        }
+        let count = self.text_lines(Window::text_width(area));
+        self.scroll = self.scroll.min(count.saturating_sub(page.saturating_sub(1)));
+        Outcome::Stay
+    }
+
+    /// Lines of facts and plan on so many columns.
+    fn text_lines(&self, width: usize) -> usize {
+        let label = self.facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 2;
+        let of = |value: &str| text::wrap(value, width.saturating_sub(label)).line_count().max(1);
+        let facts: usize = self.facts.iter().map(|(_, value)| of(value)).sum();
+        facts + 1 + text::wrap(&self.body, width).line_count()
+    }
+
+    fn lines(&self, look: &Look, width: usize) -> Vec<Line> {
+        let mut lines = fact_lines(look, &self.facts, width);
+        lines.push(Vec::new());
+        for line in self.body.lines() {
+            let role = match (&self.readiness, line.as_bytes().first()) {
+                (Readiness::Refused, _) => Role::Error,
+                (_, Some(b'+')) => Role::Ok,
+                (_, Some(b'-')) => Role::Warn,
+                _ => Role::Text,
+            };
+            wrap_into(&mut lines, &text::clean(line), "", width, look.style(role));
+        }
+        lines
+    }
+
+    pub(super) fn view(&self, look: &Look, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let lines = self.lines(look, Window::text_width(area));
+        let inner = Window::new(&self.title).danger().frame(look, area, lines.len() + 2, buf);
+        let room = usize::from(inner.height.saturating_sub(2));
+        let first = self.scroll.min(lines.len().saturating_sub(room));
+        for (row, line) in lines.iter().skip(first).take(room).enumerate() {
+            put_spans(buf, line_of(inner, row), line);
+        }
+        let row = inner.bottom().saturating_sub(1);
+        let foot = Rect::new(inner.x, row, inner.width, 1);
+        put_spans(buf, foot, &self.foot(look, (first, room, lines.len())));
+        Some(Position::new(inner.x, row))
+    }
+
+    fn foot(&self, look: &Look, (first, room, count): (usize, usize, usize)) -> Line {
+        let mut spans: Line = Vec::new();
+        if count > room {
+            let last = (first + room).min(count);
+            let text = format!("lines {}-{last} of {count} (j k)  ", first + 1);
+            spans.push((text, look.style(Role::Warn)));
+        }
+        match self.readiness {
+            Readiness::Ready => {
+                spans.push(("y".to_owned(), look.style(Role::Key)));
+                spans.push((" does it   ".to_owned(), look.style(Role::Text)));
+                spans.push((">No<".to_owned(), look.style(Role::Selection)));
+                spans.push((" Enter, Esc, n".to_owned(), look.style(Role::Key)));
+            }
+            Readiness::Awaited(_) | Readiness::Refused => {
+                spans.push(("Esc".to_owned(), look.style(Role::Key)));
+                spans.push((" close".to_owned(), look.style(Role::Text)));
+            }
+        }
+        spans
+    }
+}

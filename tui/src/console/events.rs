@@ -1,0 +1,224 @@
+//! What the engine answers, and what that leads to.
+
+use pgdeck_engine::api::{
+    ArchiveReport, Command, Error, Event, InstanceId, JobId, OperationRecord, RequestId, SetupThen,
+    Severity, SignalKind, SignalResult, VerifyReport,
+};
+
+use super::actions::{Action, CHECK_SECONDS};
+use super::ask_backups;
+use super::dialogs::Dialog;
+use super::dialogs::job::JobView;
+use super::dialogs::text_view::TextView;
+use super::state::{Cmd, Pending, State};
+use super::update::one_line;
+use super::zone::Zone;
+use crate::text::{self, plural};
+
+/// Takes an answer; what is to be done about it.
+pub(super) fn take(state: &mut State, event: Event) -> Vec<Cmd> {
+    match event {
+        Event::Accepted { request, job } => accepted(state, request, job),
+        Event::Refused { request, error } => refused(state, request, &error),
+        Event::Done { request, text } => done(state, request, &text),
+        Event::Signalled { request, kind, results } => {
+            state.pending.remove(&request);
+            let (severity, text) = signalled(kind, &results);
+            state.say(severity, text);
+        }
+        Event::QueryText { request, target, text } => {
+            state.pending.remove(&request);
+            for dialog in &mut state.dialogs {
+                if let Dialog::Text(view) = dialog {
+                    view.complete(&target, &text);
+                }
+            }
+        }
+        Event::Operations { request, records } => {
+            state.pending.remove(&request);
+            state.dialogs.push(Dialog::Text(operations(&records, state.zone)));
+        }
+        Event::ArchiveChecked { request, report } => {
+            state.pending.remove(&request);
+            state.dialogs.push(Dialog::Text(archive_report(&report)));
+        }
+        Event::SetupPlanned { request, plan } => {
+            if let Some(Pending::SetupPlan(asked)) = state.pending.remove(&request) {
+                return ask_backups::confirm_setup(state, asked, &plan);
+            }
+        }
+        // The pane reads the catalog of the snapshot.
+        Event::Backups { request, .. } => drop(state.pending.remove(&request)),
+        Event::BackedUp { warnings, .. } => {
+            for warning in warnings {
+                state.say(Severity::Warning, warning);
+            }
+        }
+        Event::Verified { report, .. } => {
+            if report.damages.len() + report.warnings.len() > 0 {
+                state.dialogs.push(Dialog::Text(verify_report(&report)));
+            }
+        }
+        Event::JobEnded { job, outcome } => return job_ended(state, &job, outcome),
+    }
+    Vec::new()
+}
+
+fn accepted(state: &mut State, request: RequestId, job: JobId) {
+    if let Some(Pending::Action(Action::Setup { then, .. })) = state.pending.remove(&request) {
+        state.setups.insert(job.clone(), then);
+    }
+    state.dialogs.push(Dialog::Job(JobView::new(job)));
+}
+
+fn refused(state: &mut State, request: RequestId, error: &Error) {
+    let pending = state.pending.remove(&request);
+    let plan = state.dialogs.iter_mut().find_map(|dialog| match dialog {
+        Dialog::Plan(plan) if plan.awaits(request) => Some(plan),
+        _ => None,
+    });
+    match plan {
+        Some(plan) => plan.refuse(error),
+        None => state.say(Severity::Error, format!("{}{}", title(pending), one_line(error))),
+    }
+}
+
+fn done(state: &mut State, request: RequestId, text: &str) {
+    let pending = state.pending.remove(&request);
+    if pending == Some(Pending::BackupPlan) {
+        for dialog in &mut state.dialogs {
+            if let Dialog::Plan(plan) = dialog {
+                plan.complete(request, text);
+            }
+        }
+        return;
+    }
+    state.say(Severity::Info, format!("{}{text}", title(pending)));
+}
+
+/// After a set-up comes the proof, or what the operator has to do before it.
+fn job_ended(state: &mut State, job: &JobId, outcome: Result<String, Error>) -> Vec<Cmd> {
+    let is_it = |dialog: &Dialog| matches!(dialog, Dialog::Job(view) if view.id() == job);
+    let is_shown = state.dialogs.iter().any(is_it);
+    let setup = state.setups.remove(job);
+    match (outcome, setup) {
+        (Ok(text), Some(then)) => return set_up(state, &job.instance, &text, then),
+        (Ok(text), None) => state.say(Severity::Info, text),
+        (Err(error), _) if is_shown => state.say(Severity::Error, error.fact),
+        (Err(error), _) => state.say(Severity::Error, one_line(&error)),
+    }
+    Vec::new()
+}
+
+fn set_up(state: &mut State, instance: &InstanceId, text: &str, then: SetupThen) -> Vec<Cmd> {
+    let next = match then {
+        SetupThen::Nothing | SetupThen::Reload => "a WAL segment is being sent through",
+        SetupThen::Restart => "next: restart it (1, then E), then c here proves the archive",
+        SetupThen::Start => "next: start it (1, then s), then c here proves the archive",
+    };
+    state.say(Severity::Info, format!("{text}; {next}"));
+    let instance = instance.clone();
+    match then {
+        SetupThen::Nothing | SetupThen::Reload => {
+            let action = Action::CheckArchive { instance: instance.clone() };
+            let command = Command::CheckArchive { instance, limit_seconds: CHECK_SECONDS };
+            vec![state.request(command, Pending::Action(action))]
+        }
+        SetupThen::Restart | SetupThen::Start => {
+            vec![state.request(Command::Recheck { instance }, Pending::Silent)]
+        }
+    }
+}
+
+fn title(pending: Option<Pending>) -> String {
+    match pending {
+        Some(Pending::Action(action)) => format!("{}: ", action.title()),
+        Some(Pending::SetupPlan(_)) => "Set up the WAL archive: ".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn signalled(kind: SignalKind, results: &[SignalResult]) -> (Severity, String) {
+    let sent = results.iter().filter(|result| result.outcome.is_ok()).count();
+    let first = results.iter().find_map(|result| result.outcome.as_ref().err());
+    match first {
+        None => (Severity::Info, format!("{}: sent to {}", kind.word(), plural(sent, "session"))),
+        Some(error) => (
+            Severity::Warning,
+            format!(
+                "{}: sent to {sent} of {} sessions; {}",
+                kind.word(),
+                results.len(),
+                one_line(error)
+            ),
+        ),
+    }
+}
+
+fn archive_report(report: &ArchiveReport) -> TextView {
+    let verdict = match report.worst() {
+        Severity::Info => "sound",
+        Severity::Warning => "it works, with warnings",
+        Severity::Error => "it does not work",
+    };
+    let mut head = vec![("archive".to_owned(), verdict.to_owned())];
+    if let Some(segment) = &report.segment {
+        let seconds = report.seconds.map(|seconds| format!(", arrived after {seconds:.1} s"));
+        let arrived = seconds.unwrap_or_else(|| ", did not arrive".to_owned());
+        head.push(("segment".to_owned(), format!("{segment}{arrived}")));
+    }
+    let mut body = String::new();
+    for finding in &report.findings {
+        body.push_str(&format!("{}: {}\n", finding.severity.word(), finding.text));
+        if !finding.hint.is_empty() {
+            body.push_str(&format!("  {}\n", finding.hint));
+        }
+    }
+    TextView::new("WAL archive", head, body)
+}
+
+fn verify_report(report: &VerifyReport) -> TextView {
+    let head = vec![
+        ("destination".to_owned(), report.destination.display().to_string()),
+        (
+            "looked at".to_owned(),
+            format!(
+                "{} backups, {} files, {}",
+                report.backups,
+                report.files,
+                text::bytes(report.stored_bytes)
+            ),
+        ),
+    ];
+    let mut body = String::new();
+    for damage in &report.damages {
+        body.push_str(&format!("damaged: {damage}\n"));
+    }
+    for warning in &report.warnings {
+        body.push_str(&format!("warning: {warning}\n"));
+    }
+    TextView::new("Verification", head, body)
+}
+
+fn operations(records: &[OperationRecord], zone: Zone) -> TextView {
+    let mut body = String::new();
+    for record in records {
+        let at = zone.date_time(record.at);
+        let result = match (&record.result, record.ok) {
+            (Some(result), Some(true)) => format!("ok: {result}"),
+            (Some(result), _) => format!("FAILED: {result}"),
+            (None, _) => "result not known".to_owned(),
+        };
+        body.push_str(&format!(
+            "{at}  {}  {}\n    {}\n    {}\n",
+            record.who,
+            record.action,
+            record.command,
+            result.replace('\n', "\n    ")
+        ));
+    }
+    if body.is_empty() {
+        body.push_str("Nothing has been done to this instance with pgdeck yet.");
+    }
+    TextView::new("Operations log", Vec::new(), body)
+}
