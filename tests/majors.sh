@@ -3,6 +3,7 @@
 #
 #   tests/majors.sh           fetch what is missing, verify all
 #   tests/majors.sh --print   the same, then print "MAJOR BINDIR" lines
+#   tests/majors.sh --only N  the same for one of them
 #
 # The cache is $PGDECK_TEST_CACHE; without it /var/cache/pgdeck-tests for root, else
 # ${XDG_CACHE_HOME:-~/.cache}/pgdeck-tests. Each major stands at majors/N/bin in it.
@@ -144,9 +145,11 @@ choose_cache() {
 }
 
 main() {
+    local majors='13 14 15 16 17 18'
     case ${1:-} in
     '' | --print) ;;
-    *) fail "unknown argument $1" "usage: tests/majors.sh [--print]" "Leave it out." ;;
+    --only) majors=$2 ;;
+    *) fail "unknown argument $1" "usage: tests/majors.sh [--print | --only N]" "Leave it out." ;;
     esac
     umask 022
     CACHE=$(choose_cache)
@@ -162,10 +165,10 @@ main() {
     exec 9>"$CACHE/majors/.lock"
     flock 9
     rm -rf "$CACHE"/majors/.fetch-*
-    for major in 13 14 15 16 17 18; do provide $major; done
+    for major in $majors; do provide "$major"; done
     exec 9>&-
     if [ "${1:-}" = --print ]; then
-        for major in 13 14 15 16 17 18; do
+        for major in $majors; do
             echo "$major $(cd "$CACHE/majors/$major/bin" && pwd -P)"
         done
     fi

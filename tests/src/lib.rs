@@ -6,6 +6,7 @@
 //! behind is removed by the next one; only a failing test keeps its directories.
 
 pub mod bin;
+pub mod deck;
 pub mod hermetic;
 pub mod instance;
 pub mod load;
@@ -18,6 +19,7 @@ pub mod run;
 pub mod tidy;
 pub mod tls;
 pub mod wal;
+pub mod watcher;
 
 mod account;
 mod cache;
@@ -26,6 +28,7 @@ mod place;
 mod server_log;
 mod template;
 
+pub use deck::{Deck, Refusal, Status};
 pub use hermetic::Home;
 pub use instance::{InstanceBuilder, Session, TestInstance};
 pub use load::Load;
@@ -34,7 +37,8 @@ pub use pgdeck_engine::api::StopMode;
 pub use pty::Console;
 pub use repository::Repository;
 pub use restored::Restored;
-pub use run::{Finished, Run, run};
+pub use run::{Finished, Run, Running, run};
 pub use rustix::process::Signal;
 pub use server_log::LogFindings;
 pub use tls::TlsMaterial;
+pub use watcher::Watcher;

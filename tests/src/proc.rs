@@ -81,17 +81,39 @@ pub fn parent(pid: i32) -> Option<i32> {
 /// Processor time the process has used, user and system, in seconds.
 #[must_use]
 pub fn cpu_seconds(pid: i32) -> Option<f64> {
+    seconds_of(pid, 11..=12)
+}
+
+/// The same with its children: those it has waited for, and those that live, with theirs.
+#[must_use]
+pub fn cpu_seconds_with_children(pid: i32) -> f64 {
+    let own = seconds_of(pid, 11..=14).unwrap_or_default();
+    own + children(pid).into_iter().map(cpu_seconds_with_children).sum::<f64>()
+}
+
+/// `utime`, `stime`, `cutime` and `cstime` are the fields 11 to 14 after the state.
+fn seconds_of(pid: i32, columns: std::ops::RangeInclusive<usize>) -> Option<f64> {
     let fields = stat_fields(pid)?;
-    let ticks = fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?;
+    let ticks = fields.get(columns)?.iter().filter_map(|field| field.parse::<u32>().ok());
     let per_second = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
-    Some(f64::from(ticks) / f64::from(per_second))
+    Some(f64::from(ticks.sum::<u32>()) / f64::from(per_second))
 }
 
 /// Resident memory in bytes.
 #[must_use]
 pub fn rss_bytes(pid: i32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    kilobytes(&format!("/proc/{pid}/status"), "VmRSS:")
+}
+
+/// The process's share of memory in bytes. Only for processes that may be traced.
+#[must_use]
+pub fn pss_bytes(pid: i32) -> Option<u64> {
+    kilobytes(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
+fn kilobytes(file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 

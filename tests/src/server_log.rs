@@ -35,7 +35,7 @@ const TAGS: [&str; 19] = [
 ];
 
 /// What every test may cause without saying so: text and reason.
-const BENIGN: [(&str, &str); 7] = [
+const BENIGN: [(&str, &str); 8] = [
     ("FATAL:  the database system is starting up", "something asked during a start"),
     ("FATAL:  the database system is shutting down", "something asked during a stop"),
     ("FATAL:  the database system is in recovery mode", "something asked after a crash"),
@@ -51,6 +51,7 @@ const BENIGN: [(&str, &str); 7] = [
         "FATAL:  terminating autovacuum process due to administrator command",
         "a fast stop while a table is vacuumed",
     ),
+    ("FATAL:  connection to client lost", "a command that ended while the server answered it"),
     (
         "FATAL:  terminating background worker",
         "a fast stop of the logical replication launcher in 13",

@@ -74,6 +74,9 @@ impl SessionState {
     }
 }
 
+/// `backend_type` of a session of a client.
+pub const CLIENT_BACKEND: &str = "client backend";
+
 /// One backend. Texts are as the server sent them: clean them before they meet a terminal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
@@ -121,7 +124,7 @@ impl Session {
     /// Whether this is a client's backend.
     #[must_use]
     pub fn is_client(&self) -> bool {
-        self.backend_type == "client backend"
+        self.backend_type == CLIENT_BACKEND
     }
 
     /// Type and name of the wait, such as `Lock:relation`; empty when it waits for nothing.

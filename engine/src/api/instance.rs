@@ -113,6 +113,17 @@ impl InstanceState {
         }
     }
 
+    /// Whether it is certain that no server runs: what it did last is history then. A server
+    /// that cannot be reached may run on, and what was known of it stays, marked as stale.
+    #[must_use]
+    pub fn is_down(self) -> bool {
+        match self {
+            Self::Stopped | Self::Crashed | Self::DataDirectoryMissing | Self::NotACluster => true,
+            Self::AccessDenied | Self::Unreachable | Self::Unknown => false,
+            _ => !self.has_process(),
+        }
+    }
+
     /// Whether a server process exists (in whatever condition).
     #[must_use]
     pub fn has_process(self) -> bool {

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     DatabaseStatus, Destination, Error, Holder, InstanceIdentity, InstanceState, InstanceStatus,
-    JobStatus, LockForest, LogTail, Message, PreparedTransaction, Rates, ServerStatus, Session,
-    Severity, StandbyStatus, WalStatus,
+    JobStatus, LockForest, LogTail, MachineLoad, Message, PreparedTransaction, Rates, ServerStatus,
+    Session, Severity, StandbyStatus, WalStatus,
 };
 
 /// One probe's value with its age and, when the newest probe failed, the reason.
@@ -105,6 +105,8 @@ pub struct Snapshot {
     pub prepared: Panel<Vec<PreparedTransaction>>,
     /// Log.
     pub log: Panel<LogTail>,
+    /// Load of the machine of a local instance.
+    pub machine: Panel<MachineLoad>,
     /// What wants attention, worst first.
     pub messages: Arc<Vec<Message>>,
 }
@@ -134,6 +136,7 @@ impl Snapshot {
             locks: Panel::default(),
             prepared: Panel::default(),
             log: Panel::default(),
+            machine: Panel::default(),
             messages: Arc::default(),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_postgres::Row;
 
-use crate::api::{Result, Session, SessionState};
+use crate::api::{CLIENT_BACKEND, Result, Session, SessionState};
 use crate::pg::query::{column, optional_text, text};
 
 /// Decodes the rows of the query `sessions`.
@@ -21,16 +21,21 @@ fn session(row: &Row) -> Result<Session> {
     // Parallel workers of one blocker are reported under their leader's pid, once for each.
     blocked_by.sort_unstable();
     blocked_by.dedup();
+    let backend_type = optional_text(row, "backend_type")?.unwrap_or_default();
     let state = optional_text(row, "state")?;
+    let state = match state.as_deref() {
+        None if backend_type == CLIENT_BACKEND => SessionState::Disabled,
+        word => SessionState::from_view(word),
+    };
     Ok(Session {
         pid: column(row, "pid")?,
         backend_start: column(row, "backend_start")?,
-        backend_type: optional_text(row, "backend_type")?.unwrap_or_default(),
+        backend_type,
         database: optional_text(row, "database")?,
         user: optional_text(row, "user_name")?,
         application: optional_text(row, "application_name")?.unwrap_or_default(),
         client: client(row)?,
-        state: SessionState::from_view(state.as_deref()),
+        state,
         wait_event_type: optional_text(row, "wait_event_type")?,
         wait_event: optional_text(row, "wait_event")?,
         xact_age_seconds: column(row, "xact_age")?,

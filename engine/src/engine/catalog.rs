@@ -20,6 +20,11 @@ use crate::monitor::task::{Monitor, MonitorSetup, Order};
 /// Orders a monitor may have waiting.
 const ORDERS_MAX: usize = 16;
 
+/// How long monitors have to end, together.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+/// And their connections, after that.
+const GOODBYE: Duration = Duration::from_millis(20);
+
 /// One known instance.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -107,6 +112,23 @@ impl Catalog {
         let task = tokio::task::spawn_local(monitor.run());
         let entry = Entry { identity, access, local, orders, task };
         self.entries.insert(entry.identity.id.clone(), entry);
+    }
+
+    /// Lets every monitor finish what it asks and say goodbye to its server. A connection that is
+    /// cut in the middle of a query leaves a `FATAL: connection to client lost` in the log.
+    pub(super) async fn close(&mut self) {
+        let tasks = self.entries.drain().map(|(_, mut entry)| {
+            // Without anybody to give it orders a monitor ends.
+            entry.orders = mpsc::channel(1).0;
+            let ended = std::mem::replace(&mut entry.task, tokio::task::spawn_local(async {}));
+            tokio::time::timeout(CLOSE_LIMIT, ended)
+        });
+        let tasks: Vec<_> = tasks.collect();
+        for task in tasks {
+            let _ = task.await;
+        }
+        // The goodbye itself is sent by the tasks of the connections.
+        tokio::time::sleep(GOODBYE).await;
     }
 
     async fn prepare(&self, target: Target, host: &str) -> (Target, Access, String, String) {

@@ -70,7 +70,7 @@ impl Supervisor {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some((request, command)) => self.command(request, command).await,
-                    None => return,
+                    None => return self.catalog.close().await,
                 },
                 Ok(()) = jobs.changed() => {
                     let jobs = jobs.borrow_and_update().clone();

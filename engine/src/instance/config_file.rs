@@ -105,8 +105,7 @@ impl ConfigFile {
             Error::new(ErrorCode::ConfigInvalid, format!("{} is not valid", path.display()))
                 .detail(detail)
         };
-        let parsed: Self =
-            toml::from_str(text).map_err(|error| invalid(error.to_string().trim().to_owned()))?;
+        let parsed: Self = toml::from_str(text).map_err(|error| invalid(one_line(text, &error)))?;
         parsed.check().map_err(invalid)?;
         Ok(parsed)
     }
@@ -184,6 +183,16 @@ impl LimitsTable {
             }
         }
         Ok(())
+    }
+}
+
+/// What is wrong and where, in one line: an error has three, and this is its detail.
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().replace('\n', ", ");
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
     }
 }
 

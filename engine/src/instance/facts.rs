@@ -97,9 +97,13 @@ pub struct Facts {
     pub other_uids: Vec<u32>,
 }
 
-/// Looks at everything.
+/// Looks at everything; for server programs only with a finder, which may run them.
 #[must_use]
-pub fn gather(target: &LocalTarget, finder: &mut BinaryFinder, run_as: Option<u32>) -> Facts {
+pub fn gather(
+    target: &LocalTarget,
+    finder: Option<&mut BinaryFinder>,
+    run_as: Option<u32>,
+) -> Facts {
     let data_directory = target.data_directory.as_path();
     let directory = directory_fact(data_directory);
     let DirectoryFact::Present { .. } = directory else {
@@ -126,7 +130,7 @@ pub fn gather(target: &LocalTarget, finder: &mut BinaryFinder, run_as: Option<u3
     let inside = file::stat(&data_directory.join(CONTROL_FILE_PATH)).ok().map(|stat| stat.uid);
     Facts {
         directory,
-        bin_directory: major.and_then(|major| finder.find(major, hint)),
+        bin_directory: major.zip(finder).and_then(|(major, finder)| finder.find(major, hint)),
         version,
         pid_file,
         process,
@@ -211,5 +215,44 @@ fn control_fact(data_directory: &Path) -> ControlFact {
             }
             Err(error) => return ControlFact::Damaged(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn only_a_search_runs_server_programs() {
+        let place = tempfile::tempdir().unwrap();
+        let bin = place.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        for program in ["postgres", "pg_ctl"] {
+            let path = bin.join(program);
+            let ran = place.path().join("ran");
+            let script = format!(
+                "#!/bin/sh\necho run >>{}\necho 'postgres (PostgreSQL) 15.1'\n",
+                ran.display()
+            );
+            fs::write(&path, script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::write(place.path().join("PG_VERSION"), "15\n").unwrap();
+        let target = LocalTarget {
+            name: "one".to_owned(),
+            data_directory: place.path().to_path_buf(),
+            config_directory: None,
+            bin_directory: Some(bin.clone()),
+            log_file: None,
+            connection: None,
+        };
+        assert_eq!(gather(&target, None, None).bin_directory, None);
+        assert!(!place.path().join("ran").exists());
+        let mut finder = BinaryFinder::new(Some(&bin));
+        assert_eq!(gather(&target, Some(&mut finder), None).bin_directory, Some(bin));
+        assert!(place.path().join("ran").exists());
     }
 }

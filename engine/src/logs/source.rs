@@ -201,8 +201,8 @@ pub fn refused_by_server(path: &str, detail: impl Into<String>) -> Error {
     .detail(detail)
     .hint(
         "As a superuser: GRANT EXECUTE ON FUNCTION pg_catalog.pg_current_logfile(text), \
-             pg_catalog.pg_stat_file(text), pg_catalog.pg_read_binary_file(text, bigint, bigint) \
-             TO the role.",
+             pg_catalog.pg_stat_file(text, boolean), \
+             pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO the role.",
     )
 }
 

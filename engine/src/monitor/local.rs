@@ -39,6 +39,7 @@ pub struct LocalWatch {
     guard: Guard,
     storage: StorageWatch,
     storage_at: Option<Instant>,
+    storage_backup: Option<PathBuf>,
     conf: ConfFacts,
     conf_at: Option<Instant>,
     /// Names of tablespaces by OID.
@@ -69,6 +70,7 @@ impl LocalWatch {
             guard: Guard::default(),
             storage: StorageWatch::default(),
             storage_at: None,
+            storage_backup: None,
             conf: ConfFacts::default(),
             conf_at: None,
             tablespace_names: HashMap::new(),
@@ -84,7 +86,7 @@ impl LocalWatch {
 
     /// Looks at the state. A disk that hangs gives `unreachable` after a few seconds.
     pub async fn look(&mut self) -> InstanceStatus {
-        let mut target = self.target.clone();
+        let target = self.target.clone();
         let is_search_due = self.searched_at.is_none_or(|at| at.elapsed() >= SEARCH_EVERY);
         let known = self.found.clone();
         let finder = Arc::clone(&self.finder);
@@ -94,14 +96,10 @@ impl LocalWatch {
         }
         let run_as = self.run_as.as_deref().and_then(|name| Credentials::of_name(name).ok());
         let work = move || {
-            let mut nothing = BinaryFinder::default();
-            if !search {
-                target.bin_directory = None;
-            }
             let run_as = run_as.map(|user| user.uid());
-            let mut finder = finder.lock().ok().filter(|_| search);
-            let finder = finder.as_deref_mut().unwrap_or(&mut nothing);
-            let mut facts = facts::gather(&target, finder, run_as);
+            // A search runs `postgres --version`: not at every look.
+            let mut finder = search.then(|| finder.lock().ok()).flatten();
+            let mut facts = facts::gather(&target, finder.as_deref_mut(), run_as);
             if let Some((_, directory)) = known {
                 facts.bin_directory = Some(directory);
             }
@@ -173,12 +171,16 @@ impl LocalWatch {
         limits: &Limits,
         memory: &mut Memory,
     ) -> Option<Vec<Destination>> {
-        if self.storage_at.is_some_and(|at| at.elapsed() < DESTINATIONS_EVERY) {
+        let configured = snapshot.server.get().and_then(|server| server.backup_destination.clone());
+        let backup = configured.or_else(|| self.conf.backup_destination.clone());
+        // The server tells of it after the first look: that one must not stand for long.
+        let is_news = backup != self.storage_backup;
+        let is_due = self.storage_at.is_none_or(|at| at.elapsed() >= DESTINATIONS_EVERY);
+        if !is_due && !is_news {
             return None;
         }
         self.storage_at = Some(Instant::now());
-        let configured = snapshot.server.get().and_then(|server| server.backup_destination.clone());
-        let backup = configured.or_else(|| self.conf.backup_destination.clone());
+        self.storage_backup.clone_from(&backup);
         let wanted = Wanted {
             data_directory: &self.target.data_directory,
             backup_destination: backup.as_deref(),

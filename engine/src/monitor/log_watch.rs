@@ -11,8 +11,8 @@ use crate::instance::target::LocalTarget;
 use crate::logs::observe::zone;
 use crate::logs::source::refused_by_server;
 use crate::logs::{
-    FetchedBytes, FileBytes, Follower, LogSettings, Observed, ParserSettings, Prefix, locate,
-    observe, triage,
+    FetchedBytes, FileBytes, Follower, LogBytes, LogSettings, Observed, ParserSettings, Prefix,
+    locate, observe, triage,
 };
 use crate::messages::LogErrors;
 use crate::pg::query::{column, optional_text, sql, text};
@@ -38,6 +38,10 @@ pub struct LogWatch {
     located_at: Option<Instant>,
     polled_at: Option<Instant>,
     last_known: Option<LogSource>,
+    /// Why the log of a server elsewhere could not be read when it was last asked for.
+    refused: Option<Error>,
+    /// Whether the role may read the log of a server elsewhere.
+    may_read: bool,
 }
 
 impl LogWatch {
@@ -148,9 +152,16 @@ impl LogWatch {
     pub async fn look_remote(&mut self, link: &Link, is_watched: bool) -> Result<Option<LogTail>> {
         let every = if is_watched { Duration::ZERO } else { REMOTE_EVERY };
         if !Self::is_due(self.polled_at, every) {
-            return Ok(None);
+            // What stood in the way is taken to stand there still.
+            return self.refused.clone().map_or(Ok(None), Err);
         }
         self.polled_at = Some(Instant::now());
+        let outcome = self.poll_remote(link).await;
+        self.refused = outcome.as_ref().err().cloned();
+        outcome
+    }
+
+    async fn poll_remote(&mut self, link: &Link) -> Result<Option<LogTail>> {
         if Self::is_due(self.located_at, LOCATE_EVERY) {
             self.locate_remote(link).await?;
             self.located_at = Some(Instant::now());
@@ -159,7 +170,12 @@ impl LogWatch {
             return Ok(Some(tail));
         }
         let Some(follower) = &mut self.remote else { return Ok(None) };
+        if !self.may_read {
+            let said = "the role has no EXECUTE privilege on the functions that read files";
+            return Err(refused_by_server(follower.bytes_mut().path(), said));
+        }
         let mut added = 0;
+        let is_first = follower.sequence() == 0;
         for _ in 0..READS_MAX {
             let path = follower.bytes_mut().path().to_owned();
             let refused = |error: Error| refused_by_server(&path, error.fact + " " + &error.detail);
@@ -185,6 +201,9 @@ impl LogWatch {
                 break;
             }
         }
+        if is_first {
+            added += give_out(follower)?;
+        }
         Ok((added > 0).then(|| follower.tail(self.also_syslog)))
     }
 
@@ -195,7 +214,11 @@ impl LogWatch {
             last_known: self.last_known.clone(),
             ..Observed::default()
         };
-        for format in crate::logs::locate::formats(link.connected().server.version) {
+        let row = link.row(&sql::LOG_PRIVILEGES, &[]).await?;
+        let may_locate: bool = column(&row, "may_locate")?;
+        self.may_read = column(&row, "may_read")?;
+        let formats = crate::logs::locate::formats(link.connected().server.version);
+        for format in formats.iter().filter(|_| may_locate) {
             let row = link.row(&sql::CURRENT_LOGFILE, &[&format.word()]).await?;
             if let Some(path) = optional_text(&row, "path")? {
                 observed.reported.push((*format, path));
@@ -275,14 +298,25 @@ impl LogWatch {
     }
 }
 
+/// A poll keeps the newest entries back until the next one, for lines that may still belong to
+/// them. What stood in the log before the first look is complete, and a command that looks once
+/// has no next one.
+fn give_out<B: LogBytes>(follower: &mut Follower<B>) -> Result<usize> {
+    follower.poll().map(|polled| polled.added)
+}
+
 fn poll_all(follower: &mut Follower<FileBytes>) -> Result<usize> {
     let mut added = 0;
+    let is_first = follower.sequence() == 0;
     for _ in 0..READS_MAX {
         let polled = follower.poll()?;
         added += polled.added;
         if polled.behind_bytes == 0 {
             break;
         }
+    }
+    if is_first {
+        added += give_out(follower)?;
     }
     Ok(added)
 }

@@ -107,13 +107,7 @@ impl Memory {
     }
 
     /// Writes the open messages when they have changed, and fills in since when each holds.
-    pub async fn sync_messages(&mut self, messages: &mut [Message], earlier: &[Message]) {
-        let same =
-            |one: &Message, other: &Message| one.code == other.code && one.subject == other.subject;
-        for message in messages.iter_mut() {
-            let known = earlier.iter().find(|old| same(old, message));
-            message.since = known.and_then(|old| old.since).or_else(|| Some(clock::now()));
-        }
+    pub async fn sync_messages(&mut self, messages: &mut [Message]) {
         let keys: Vec<MessageKey> = messages
             .iter()
             .map(|message| {
@@ -181,5 +175,14 @@ impl Memory {
         let Some(handle) = self.handle.clone() else { return };
         let remembered = handle.remember_mount(path.to_owned(), mount).await;
         self.note(remembered);
+    }
+}
+/// Gives each message the beginning it had a look ago, or now.
+pub fn keep_beginnings(messages: &mut [Message], earlier: &[Message]) {
+    let same =
+        |one: &Message, other: &Message| one.code == other.code && one.subject == other.subject;
+    for message in messages.iter_mut() {
+        let known = earlier.iter().find(|old| same(old, message));
+        message.since = known.and_then(|old| old.since).or_else(|| Some(clock::now()));
     }
 }

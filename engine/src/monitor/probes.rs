@@ -148,11 +148,13 @@ impl Monitor {
     async fn look_at_holders(&self, link: &Link) -> Result<Vec<crate::api::Holder>> {
         let mut holders = server::holders(&link.rows(&sql::HOLDERS, &[]).await?)?;
         let is_archiving = self.snapshot.wal.get().is_some_and(|wal| wal.archiver.is_some());
-        if is_archiving {
-            // Without the privilege the rest is still worth showing.
-            if let Ok(row) = link.row(&sql::READY_SEGMENTS, &[]).await {
-                holders.extend(server::ready_segments(&row)?);
-            }
+        // Without the privilege the attempt would be an error in the server's log.
+        let may_see = self.snapshot.server.get().is_some_and(|server| server.monitor_sees_all);
+        if is_archiving
+            && may_see
+            && let Ok(row) = link.row(&sql::READY_SEGMENTS, &[]).await
+        {
+            holders.extend(server::ready_segments(&row)?);
         }
         Ok(holders)
     }
@@ -233,19 +235,36 @@ impl Monitor {
             prepared::decode_locks(&link.rows(&sql::PREPARED_LOCKS, &[]).await?)?
         };
         self.memory.count_checks(&mut prepared).await;
-        if !prepared.is_empty() {
-            let lines = self.probes.log.restart_lines();
-            for one in &mut prepared {
-                let line = lines.iter().find(|(xid, _)| *xid == one.transaction);
-                one.restart_log_line = line.map(|(_, line)| line.clone());
-            }
-        }
         self.probes.prepared = prepared;
+        self.learn_restart_lines();
         if self.interest.lock_names {
             self.learn_names().await;
         }
         self.publish_prepared();
         Ok(())
+    }
+
+    /// Puts the line the log has on it to each prepared transaction.
+    fn learn_restart_lines(&mut self) {
+        if self.probes.prepared.is_empty() {
+            return;
+        }
+        let lines = self.probes.log.restart_lines();
+        for one in &mut self.probes.prepared {
+            let line = lines.iter().find(|(xid, _)| *xid == one.transaction);
+            one.restart_log_line = line.map(|(_, line)| line.clone());
+        }
+    }
+
+    /// The log has new lines: those of a restart may be among them, read later than the
+    /// transactions they are about.
+    pub(super) fn log_has_grown(&mut self) {
+        let panel = &self.snapshot.prepared;
+        // A stale panel stays so: only a probe makes it fresh.
+        if panel.get().is_some_and(|all| !all.is_empty()) && panel.error.is_none() {
+            self.learn_restart_lines();
+            self.publish_prepared();
+        }
     }
 
     /// Puts locks and blocked sessions, as now known, to the prepared transactions.

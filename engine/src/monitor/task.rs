@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::link::Link;
 use super::local::LocalWatch;
-use super::memory::Memory;
+use super::memory::{Memory, keep_beginnings};
 use super::probes::Probes;
 use super::publisher::Publisher;
 use crate::api::{
@@ -22,8 +22,10 @@ use crate::connections::actions;
 use crate::instance::access::Access;
 use crate::jobs::board::JobBoard;
 use crate::messages;
+use crate::pg::conninfo::APPLICATION_NAME_DEFAULT;
 use crate::sys::clock;
 use crate::sys::credentials::{self, Credentials};
+use crate::sys::process_table;
 
 /// Wait between attempts to connect: doubled from the first to the second.
 const RECONNECT_MIN: Duration = Duration::from_millis(500);
@@ -32,6 +34,8 @@ const RECONNECT_MAX: Duration = Duration::from_secs(10);
 const UNSEEN_INTERVAL_MIN: Duration = Duration::from_secs(5);
 /// Jobs of other processes are looked for this often.
 const JOBS_EVERY: Duration = Duration::from_secs(2);
+/// The load of the machine is read this often.
+const MACHINE_EVERY: Duration = Duration::from_secs(5);
 const JOBS_MAX: u32 = 20;
 const OPERATIONS_MAX: u32 = 500;
 
@@ -99,6 +103,7 @@ pub struct Monitor {
     backoff: Duration,
     connect_error: Option<Error>,
     jobs_at: Option<Instant>,
+    machine_at: Option<Instant>,
     owner: Credentials,
 }
 
@@ -127,6 +132,7 @@ impl Monitor {
             backoff: RECONNECT_MIN,
             connect_error: None,
             jobs_at: None,
+            machine_at: None,
             owner: Credentials::current(),
         }
     }
@@ -254,7 +260,7 @@ impl Monitor {
         if let Some(local) = &mut self.local {
             local.look_again();
         }
-        if !now.has_process() && was != InstanceState::Unknown {
+        if now.is_down() && was != InstanceState::Unknown {
             self.connect_error = None;
             forget_activity(&mut self.snapshot);
         }
@@ -325,7 +331,9 @@ impl Monitor {
     fn only_pgdeck_is_left(&self) -> bool {
         let sessions = self.snapshot.sessions.get();
         sessions.is_none_or(|sessions| {
-            !sessions.iter().any(|one| one.is_client() && !one.application.starts_with("pgdeck"))
+            !sessions
+                .iter()
+                .any(|one| one.is_client() && one.application != APPLICATION_NAME_DEFAULT)
         })
     }
 
@@ -395,7 +403,7 @@ impl Monitor {
         let Some(local) = &mut self.local else {
             if let Some(link) = &self.link {
                 let outcome = self.probes.log.look_remote(link, self.interest.log).await;
-                take_log(&mut self.snapshot, outcome);
+                self.take_log(outcome);
             }
             let remote = Error::new(ErrorCode::InstanceRemote, "its disks are on another machine")
                 .detail(self.snapshot.identity.host.clone());
@@ -404,11 +412,33 @@ impl Monitor {
         };
         let pid = self.snapshot.status.pid;
         let outcome = self.probes.log.look_local(&local.target, self.link.as_ref(), pid).await;
-        take_log(&mut self.snapshot, outcome);
-        if let Some(destinations) =
-            local.destinations(&self.snapshot, self.interest, &self.limits, &mut self.memory).await
+        self.take_log(outcome);
+        if let Some(local) = &mut self.local
+            && let Some(destinations) = local
+                .destinations(&self.snapshot, self.interest, &self.limits, &mut self.memory)
+                .await
         {
             self.snapshot.destinations.set(destinations, now);
+        }
+        if self.interest.is_shown && self.machine_at.is_none_or(|at| at.elapsed() >= MACHINE_EVERY)
+        {
+            self.machine_at = Some(Instant::now());
+            let load = process_table::machine_load().map_err(|error| {
+                Error::new(ErrorCode::FileAccess, "the load of the machine cannot be read")
+                    .detail(error.to_string())
+            });
+            self.snapshot.machine.update(load, now);
+        }
+    }
+
+    fn take_log(&mut self, outcome: Result<Option<crate::api::LogTail>>) {
+        match outcome {
+            Ok(Some(tail)) => {
+                self.snapshot.log.set(tail, clock::now());
+                self.log_has_grown();
+            }
+            Ok(None) => self.snapshot.log.error = None,
+            Err(error) => self.snapshot.log.fail(error),
         }
     }
 
@@ -422,6 +452,13 @@ impl Monitor {
         if let Ok(rows) = journal.jobs(id.clone(), JOBS_MAX).await {
             self.board.set_journalled(&id, rows.into_iter().map(|row| row.status).collect());
         }
+    }
+
+    fn has_seen_all(&self) -> bool {
+        let one = &self.snapshot;
+        let was_asked = one.server.taken_at.is_some() || one.server.error.is_some();
+        let has_answered = one.sessions.taken_at.is_some() || one.sessions.error.is_some();
+        one.is_settled && (!one.connected || (was_asked && has_answered))
     }
 
     async fn make_messages(&mut self) {
@@ -447,7 +484,11 @@ impl Monitor {
             interrupted_jobs: &interrupted,
         });
         let earlier = Arc::clone(&self.snapshot.messages);
-        self.memory.sync_messages(&mut made, &earlier).await;
+        keep_beginnings(&mut made, &earlier);
+        // Before everything has been looked at once, a condition that is not seen has not ended.
+        if self.has_seen_all() {
+            self.memory.sync_messages(&mut made).await;
+        }
         if *earlier != made {
             self.snapshot.messages = Arc::new(made);
         }
@@ -509,14 +550,6 @@ impl Monitor {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.snapshot.identity.locality == Locality::Local
-    }
-}
-
-fn take_log(snapshot: &mut Snapshot, outcome: Result<Option<crate::api::LogTail>>) {
-    match outcome {
-        Ok(Some(tail)) => snapshot.log.set(tail, clock::now()),
-        Ok(None) => snapshot.log.error = None,
-        Err(error) => snapshot.log.fail(error),
     }
 }
 

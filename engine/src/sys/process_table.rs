@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
+use crate::api::MachineLoad;
+
 /// A process that looks like a postmaster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerProcess {
@@ -59,21 +61,6 @@ pub fn server_processes() -> io::Result<Vec<ServerProcess>> {
         .collect();
     found.sort_by_key(|process| process.pid);
     Ok(found)
-}
-
-/// Load of the machine, for the overview.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MachineLoad {
-    /// Load average over one minute.
-    pub load_one: f64,
-    /// Load average over fifteen minutes.
-    pub load_fifteen: f64,
-    /// Processors.
-    pub processors: usize,
-    /// Bytes of memory.
-    pub memory_total: u64,
-    /// Bytes of memory that programs may still take.
-    pub memory_available: u64,
 }
 
 /// Reads the load of this machine.

@@ -166,6 +166,13 @@ impl TestInstance {
         fs::write(self.data.join("pg_hba.conf"), text).expect("pg_hba.conf can be written");
     }
 
+    /// Makes an empty file in the data directory, such as `standby.signal`.
+    pub fn write_empty(&self, name: &str) {
+        let path = self.data.join(name);
+        fs::write(&path, "").expect("the data directory can be written");
+        account::give(&path);
+    }
+
     /// Makes a directory beside the data directory that the server may write.
     #[must_use]
     pub fn make_directory(&self, name: &str) -> std::path::PathBuf {

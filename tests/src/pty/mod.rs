@@ -19,7 +19,7 @@ mod terminal;
 
 use std::process::{Child, ExitStatus};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portable_pty::{MasterPty, PtySize};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -182,6 +182,12 @@ impl Console {
         self.terminal.bytes_total()
     }
 
+    /// What the program has written since a moment: when each piece came, and its bytes.
+    #[must_use]
+    pub fn arrivals_since(&self, since: Instant) -> Vec<(Instant, usize)> {
+        self.terminal.arrivals_since(since)
+    }
+
     /// Gives the terminal another size; the kernel tells the program. With 0x0, as on a
     /// serial line, the emulator keeps the size it has.
     ///
@@ -266,10 +272,22 @@ impl Console {
         proc::cpu_seconds(self.pid).unwrap_or_default()
     }
 
+    /// The same with every process it has started.
+    #[must_use]
+    pub fn cpu_seconds_with_children(&self) -> f64 {
+        proc::cpu_seconds_with_children(self.pid)
+    }
+
     /// Its resident memory in bytes; 0 after its end.
     #[must_use]
     pub fn rss_bytes(&self) -> u64 {
         proc::rss_bytes(self.pid).unwrap_or_default()
+    }
+
+    /// Its share of memory in bytes: pages that others map as well count in part.
+    #[must_use]
+    pub fn pss_bytes(&self) -> u64 {
+        proc::pss_bytes(self.pid).unwrap_or_default()
     }
 
     fn exit_status(&self) -> Option<ExitStatus> {

@@ -36,6 +36,8 @@ struct Output {
 struct Received {
     parser: Parser,
     raw: Vec<u8>,
+    /// When each piece came, and how long it was.
+    arrivals: Vec<(Instant, usize)>,
     last_at: Instant,
     /// Nobody has the other end open any more, or we have closed ours.
     ended: bool,
@@ -59,6 +61,7 @@ impl Terminal {
                     0,
                 ),
                 raw: Vec::new(),
+                arrivals: Vec::new(),
                 last_at: Instant::now(),
                 ended: false,
             }),
@@ -110,6 +113,13 @@ impl Terminal {
         self.lock().raw.len()
     }
 
+    /// What came since a moment: when, and how many bytes.
+    pub(super) fn arrivals_since(&self, since: Instant) -> Vec<(Instant, usize)> {
+        let received = self.lock();
+        let first = received.arrivals.partition_point(|(at, _)| *at < since);
+        received.arrivals[first..].to_vec()
+    }
+
     /// How long ago the last output came.
     pub(super) fn quiet_for(&self) -> Duration {
         self.lock().last_at.elapsed()
@@ -155,6 +165,8 @@ fn read(mut source: FileDescriptor, wake: &std::io::PipeReader, sink: &Output) {
         received.parser.process(&buffer[..count]);
         received.raw.extend_from_slice(&buffer[..count]);
         received.last_at = Instant::now();
+        let arrival = (received.last_at, count);
+        received.arrivals.push(arrival);
         drop(received);
         sink.changed.notify_all();
     }

@@ -205,8 +205,10 @@ pub struct ConnectionsArgs {
 #[derive(Debug, Subcommand)]
 pub enum ConnectionsAction {
     /// Cancel the queries of sessions (pg_cancel_backend)
+    #[command(after_help = "Example:\n  pgdeck connections cancel 4684 --yes")]
     Cancel(PidArgs),
     /// End sessions (pg_terminate_backend)
+    #[command(after_help = "Example:\n  pgdeck connections terminate 4684 4690 --yes")]
     Terminate(PidArgs),
 }
 
@@ -236,8 +238,14 @@ pub struct PreparedArgs {
 #[derive(Debug, Subcommand)]
 pub enum PreparedAction {
     /// COMMIT PREPARED, in the transaction's own database
+    #[command(
+        after_help = "Example:\n  pgdeck prepared commit 374cc221-f6dc-4b73-9d62-d4fec9b430cd --yes"
+    )]
     Commit(GidArgs),
     /// ROLLBACK PREPARED, in the transaction's own database
+    #[command(
+        after_help = "Example:\n  pgdeck prepared rollback 374cc221-f6dc-4b73-9d62-d4fec9b430cd --yes"
+    )]
     Rollback(GidArgs),
 }
 
@@ -296,18 +304,23 @@ pub struct InstanceArgs {
 #[derive(Debug, Subcommand)]
 pub enum InstanceAction {
     /// List the instances of this machine and of pgdeck.toml
+    #[command(after_help = "Example:\n  pgdeck instance list --json")]
     List {
         /// A JSON array
         #[arg(long)]
         json: bool,
     },
     /// Start the instance and wait until it is ready
+    #[command(after_help = "Example:\n  pgdeck instance start -D /database/inst1 --timeout 60")]
     Start(WaitArgs),
     /// Stop the instance and wait until it is down
+    #[command(after_help = "Example:\n  pgdeck instance stop -D /database/inst1 -m smart")]
     Stop(StopArgs),
     /// Stop the instance and start it again
+    #[command(after_help = "Example:\n  pgdeck instance restart -D /database/inst1 -m fast")]
     Restart(StopArgs),
     /// Check the configuration files and make the server load them
+    #[command(after_help = "Example:\n  pgdeck instance reload -D /database/inst1")]
     Reload,
 }
 

@@ -187,6 +187,8 @@ macro_rules! table {
 }
 
 table! {
+    Solve "solution" [Key::Char('o')] MESSAGES, "solution", None, [Instance],
+        "Go where the selected message's Solution is carried out.";
     StartInstance "start" [Key::Char('s')] OVERVIEW, "start", Serious, [Writable, Instance, Local, Down],
         "Start the instance; a failed start shows the cause from the server's log.";
     StopInstance "stop" [Key::Char('S')] OVERVIEW, "stop", Serious, [Writable, Instance, Local, Running],
@@ -219,8 +221,6 @@ table! {
         "Go to the next error.";
     LogPreviousError "previous-error" [Key::Char('N')] LOGS, "", None, [Instance],
         "Go to the previous error.";
-    Solve "solution" [Key::Char('o')] MESSAGES, "solution", None, [Instance],
-        "Go where the selected message's Solution is carried out.";
     Open "open" [Key::Enter] Scope::List, "open", None, [Row],
         "Show everything about the selected row.";
     Down "down" [Key::Char('j'), Key::Down] Scope::List, "", None, [],

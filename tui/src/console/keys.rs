@@ -54,7 +54,8 @@ impl Key {
             // Ctrl-H and Ctrl-I, Ctrl-M are what some terminals send for these keys.
             KeyCode::Char('h') if control => Self::Backspace,
             KeyCode::Char('i') if control => Self::Tab,
-            KeyCode::Char('m' | 'j') if control => Self::Enter,
+            // Not Ctrl-J: that is a newline, which may have come with a paste.
+            KeyCode::Char('m') if control => Self::Enter,
             KeyCode::Char(c) if control => Self::Ctrl(c.to_ascii_lowercase()),
             KeyCode::Char(c) => Self::Char(c),
             KeyCode::Enter => Self::Enter,
@@ -114,6 +115,7 @@ mod tests {
         let control = |c| Key::from_event(&event(KeyCode::Char(c), KeyModifiers::CONTROL));
         assert_eq!(control('h'), Some(Key::Backspace));
         assert_eq!(control('m'), Some(Key::Enter));
+        assert_eq!(control('j'), Some(Key::Ctrl('j')), "a newline confirms nothing");
         assert_eq!(control('D'), Some(Key::Ctrl('d')));
     }
 

@@ -2,6 +2,7 @@
 //! their keys, so that the selection stays with its row when the order changes.
 
 use std::collections::HashSet;
+use std::fmt::Debug;
 use std::hash::Hash;
 
 use super::commands::CommandId;
@@ -77,8 +78,14 @@ pub trait ListControls {
     /// Whether a row is selected.
     fn has_selection(&self) -> bool;
 
+    /// What names the selected row for good, to tell later whether it is still the same.
+    fn selected_name(&self) -> Option<String>;
+
     /// Where the list stands on the screen.
     fn window(&self) -> Window;
+
+    /// Selects the row with this number, if there is one; whether it was selected before.
+    fn click(&mut self, row: usize) -> bool;
 }
 
 /// Which rows of a list are on the screen.
@@ -137,6 +144,14 @@ impl<K: Clone + Eq + Hash> ListState<K> {
         self.height = height.max(1);
         let found = self.selected.as_ref().and_then(|key| self.position(key));
         self.select_index(found.unwrap_or(self.index));
+    }
+
+    /// As [`ListState::settle`], but who is at the top stays at the top: the worst comes first.
+    pub fn settle_at_top(&mut self, keys: Vec<K>, height: usize) {
+        if self.index == 0 {
+            self.selected = None;
+        }
+        self.settle(keys, height);
     }
 
     /// Forgets marks of rows that no longer exist at all (not merely filtered out).
@@ -271,7 +286,7 @@ impl<K: Clone + Eq + Hash> ListState<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> ListControls for ListState<K> {
+impl<K: Clone + Eq + Hash + Debug> ListControls for ListState<K> {
     fn filter_text(&self) -> &str {
         self.filter.text()
     }
@@ -292,6 +307,18 @@ impl<K: Clone + Eq + Hash> ListControls for ListState<K> {
 
     fn has_selection(&self) -> bool {
         self.selected().is_some()
+    }
+
+    fn selected_name(&self) -> Option<String> {
+        self.selected().map(|key| format!("{key:?}"))
+    }
+
+    fn click(&mut self, row: usize) -> bool {
+        let was_selected = self.selected_index() == Some(row);
+        if row < self.keys.len() {
+            self.select_index(row);
+        }
+        was_selected
     }
 
     fn window(&self) -> Window {

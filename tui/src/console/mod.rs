@@ -1,6 +1,7 @@
 //! The console.
 
 pub mod actions;
+pub mod ask;
 pub mod commands;
 pub mod dialogs;
 pub mod dispatch;
@@ -8,12 +9,17 @@ pub mod keys;
 pub mod layout;
 pub mod list;
 pub mod look;
+pub mod mouse;
 pub mod needs;
 pub mod outcome;
 pub mod panes;
 pub mod run;
 pub mod state;
+pub mod tabs;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod update;
 pub mod view;
 pub mod widgets;
+pub mod zone;

@@ -11,6 +11,14 @@ pub fn reason(spec: &CommandSpec, state: &State) -> Option<String> {
     spec.needs.iter().find_map(|need| unmet(*need, state))
 }
 
+/// The same for a command of another pane, where another row is selected: whether it fits is
+/// looked at there.
+#[must_use]
+pub fn reason_elsewhere(spec: &CommandSpec, state: &State) -> Option<String> {
+    let is_of_a_row = |need: &&Need| matches!(need, Need::Session | Need::Prepared | Need::Row);
+    spec.needs.iter().filter(|need| !is_of_a_row(need)).find_map(|need| unmet(*need, state))
+}
+
 fn unmet(need: Need, state: &State) -> Option<String> {
     // Actions are checked against the newest snapshot, not against a frozen one.
     let snapshot = state.newest();

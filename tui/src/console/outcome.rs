@@ -3,6 +3,7 @@
 use pgdeck_engine::api::{Command, Severity};
 
 use super::actions::Action;
+use super::ask;
 use super::commands;
 use super::dialogs::input::Purpose;
 use super::dialogs::job::JobView;
@@ -36,14 +37,22 @@ pub fn carry_out(state: &mut State, dialog: Dialog, outcome: Outcome) -> Vec<Cmd
             }
             dispatch::checked(state, command)
         }
-        Outcome::StopMode(mode, purpose) => dispatch::confirm_stop(state, mode, &purpose),
+        Outcome::RunOn(command, subject) => {
+            let selected = state.panes.get(state.pane).list().selected_name();
+            if selected == Some(subject) {
+                return dispatch::checked(state, command);
+            }
+            state.say(Severity::Warning, "it is gone; nothing was done");
+            Vec::new()
+        }
+        Outcome::StopMode(mode, purpose) => ask::confirm_stop(state, mode, &purpose),
         Outcome::Escalate(job, mode) => {
             state.dialogs.push(dialog);
-            dispatch::confirm_escalation(state, job, mode)
+            ask::confirm_escalation(state, job, mode)
         }
         Outcome::CancelJob(job) => {
             state.dialogs.push(dialog);
-            dispatch::confirm_cancel_job(state, job)
+            ask::confirm_cancel_job(state, job)
         }
         Outcome::Line(purpose, text) => {
             line(state, purpose, &text, Completeness::Whole);
@@ -55,7 +64,7 @@ pub fn carry_out(state: &mut State, dialog: Dialog, outcome: Outcome) -> Vec<Cmd
             Vec::new()
         }
         Outcome::Instance(id) => {
-            state.selected = Some(id);
+            state.choose(id);
             Vec::new()
         }
         Outcome::Job(id) => {

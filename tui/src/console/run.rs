@@ -19,6 +19,7 @@ use super::terminal::symbols::Symbols;
 use super::terminal::{Copied, Mouse, background, detach, install_hooks};
 use super::update::update;
 use super::view::view;
+use super::zone::Zone;
 use crate::theme::Theme;
 
 /// How long to wait, without a terminal, for answers to commands already given.
@@ -112,6 +113,7 @@ impl Console {
             limits: engine.limits().clone(),
             size: (size.width, size.height),
             now: Utc::now(),
+            zone: Zone::Local,
             preferred: options.preferred.clone(),
         });
         Ok(Self { engine, fleet, events, state, look, screen, keys, signals })
@@ -312,13 +314,15 @@ fn messages_of(input: Input) -> Vec<Msg> {
         }
         Input::Key(event) => vec![Msg::Key(event)],
         Input::Paste(text) => vec![Msg::Paste(text)],
-        Input::Mouse(_) | Input::Hangup => Vec::new(),
+        Input::Mouse(event) => vec![Msg::Mouse(event)],
+        Input::Hangup => Vec::new(),
     }
 }
 
-/// Whether something on the screen depends on the time alone: the age of stale data.
+/// Whether something on the screen depends on the time alone: the age of stale data, a notice.
 fn needs_ticks(state: &State) -> bool {
     state.quits_after_jobs
+        || state.notice.as_ref().is_some_and(|notice| notice.severity == Severity::Info)
         || state.snapshot().is_some_and(|snapshot| {
             snapshot.sessions.is_stale() || snapshot.server.is_stale() || snapshot.rates.is_stale()
         })

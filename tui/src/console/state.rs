@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 use pgdeck_engine::api::{
     BackendTarget, Command, Error, Event, Fleet, InstanceId, Interest, JobId, JobState, Limits,
     RequestId, Severity, Snapshot,
@@ -15,12 +15,15 @@ use pgdeck_engine::api::{
 use super::actions::Action;
 use super::dialogs::Dialog;
 use super::panes::{PaneId, Panes};
+use super::zone::Zone;
 
 /// What has happened.
 #[derive(Debug)]
 pub enum Msg {
     /// A key was pressed.
     Key(KeyEvent),
+    /// The mouse was clicked or its wheel turned.
+    Mouse(MouseEvent),
     /// Text was pasted, newlines already turned into spaces.
     Paste(String),
     /// The engine published.
@@ -61,6 +64,28 @@ pub struct Notice {
     pub severity: Severity,
     /// One line.
     pub text: String,
+    /// When it was said.
+    pub at: DateTime<Utc>,
+}
+
+/// Seconds for which something merely good to know is shown.
+const NOTICE_SECONDS: i64 = 20;
+
+impl Notice {
+    /// Whether it has been shown long enough. Warnings and errors stay until Esc or the next.
+    #[must_use]
+    pub fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.severity == Severity::Info && (now - self.at).num_seconds() >= NOTICE_SECONDS
+    }
+}
+
+/// What is on the screen while paused.
+#[derive(Clone, Debug)]
+pub struct Frozen {
+    /// What the engine had published.
+    pub fleet: Arc<Fleet>,
+    /// When; ages are counted up to this moment.
+    pub at: DateTime<Utc>,
 }
 
 /// What a request was for, to explain its answer.
@@ -82,7 +107,7 @@ pub struct State {
     /// What the engine published last.
     pub fleet: Arc<Fleet>,
     /// What is shown instead while paused.
-    pub frozen: Option<Arc<Fleet>>,
+    pub frozen: Option<Frozen>,
     /// The instance on the screen.
     pub selected: Option<InstanceId>,
     /// The pane on the screen.
@@ -105,9 +130,11 @@ pub struct State {
     pub limits: Limits,
     /// The time of the last tick.
     pub now: DateTime<Utc>,
+    /// Whose time is shown.
+    pub zone: Zone,
     /// What the engine was last told to watch.
     pub watched: Option<(InstanceId, Interest)>,
-    /// The data directory to begin with, when it is found.
+    /// The data directory to begin with, until it is found or another instance is chosen.
     pub preferred: Option<PathBuf>,
     /// Quit as soon as the jobs that were told to stop have done so.
     pub quits_after_jobs: bool,
@@ -127,6 +154,8 @@ pub struct Setup {
     pub size: (u16, u16),
     /// The time.
     pub now: DateTime<Utc>,
+    /// Whose time is shown.
+    pub zone: Zone,
     /// The data directory to begin with, when it is found.
     pub preferred: Option<PathBuf>,
 }
@@ -149,6 +178,7 @@ impl State {
             read_only: setup.read_only,
             limits: setup.limits,
             now: setup.now,
+            zone: setup.zone,
             watched: None,
             preferred: setup.preferred,
             quits_after_jobs: false,
@@ -159,7 +189,19 @@ impl State {
     /// The fleet on the screen: the newest, or the frozen one.
     #[must_use]
     pub fn shown_fleet(&self) -> &Arc<Fleet> {
-        self.frozen.as_ref().unwrap_or(&self.fleet)
+        self.frozen.as_ref().map_or(&self.fleet, |frozen| &frozen.fleet)
+    }
+
+    /// The moment up to which the screen counts ages.
+    #[must_use]
+    pub fn shown_now(&self) -> DateTime<Utc> {
+        self.frozen.as_ref().map_or(self.now, |frozen| frozen.at)
+    }
+
+    /// Goes to another instance, as the user wishes.
+    pub fn choose(&mut self, instance: InstanceId) {
+        self.selected = Some(instance);
+        self.preferred = None;
     }
 
     /// The snapshot on the screen.
@@ -187,7 +229,7 @@ impl State {
 
     /// Says what became of something.
     pub fn say(&mut self, severity: Severity, text: impl Into<String>) {
-        self.notice = Some(Notice { severity, text: text.into() });
+        self.notice = Some(Notice { severity, text: text.into(), at: self.now });
     }
 
     /// Jobs of this process that are at work.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 use pgdeck_engine::api::{
-    Command, Event, Fleet, JobState, Severity, SignalKind, SignalResult, Soundness,
+    Command, Event, Fleet, JobState, Severity, SignalKind, SignalResult, Snapshot, Soundness,
 };
 use std::sync::Arc;
 
@@ -14,16 +14,19 @@ use super::dialogs::{Context as DialogContext, Dialog};
 use super::dispatch;
 use super::keys::Key;
 use super::layout;
+use super::mouse;
 use super::needs;
 use super::outcome;
 use super::panes::Context;
 use super::state::{Cmd, Msg, Pending, State};
+use super::zone::Zone;
 use crate::text::plural;
 
 /// Takes a message; what is to be done about it.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Cmd> {
     let mut effects = match msg {
         Msg::Key(event) => key(state, &event),
+        Msg::Mouse(event) => mouse::take(state, &event),
         Msg::Paste(text) => paste(state, &text),
         Msg::Fleet(fleet) => {
             take_fleet(state, fleet);
@@ -59,7 +62,8 @@ impl State {
         Context {
             snapshot: self.snapshot().map(AsRef::as_ref),
             limits: &self.limits,
-            now: self.now,
+            now: self.shown_now(),
+            zone: self.zone,
         }
     }
 
@@ -67,8 +71,12 @@ impl State {
     pub fn settle(&mut self) {
         let fleet = Arc::clone(self.shown_fleet());
         let snapshot = self.selected.as_ref().and_then(|id| fleet.get(id));
-        let context =
-            Context { snapshot: snapshot.map(AsRef::as_ref), limits: &self.limits, now: self.now };
+        let context = Context {
+            snapshot: snapshot.map(AsRef::as_ref),
+            limits: &self.limits,
+            now: self.frozen.as_ref().map_or(self.now, |frozen| frozen.at),
+            zone: self.zone,
+        };
         let height = layout::body(self.size).height;
         self.panes.get_mut(self.pane).settle(&context, usize::from(height));
     }
@@ -77,8 +85,12 @@ impl State {
     pub fn run_in_pane(&mut self, command: commands::CommandId) -> bool {
         let fleet = Arc::clone(self.shown_fleet());
         let snapshot = self.selected.as_ref().and_then(|id| fleet.get(id));
-        let context =
-            Context { snapshot: snapshot.map(AsRef::as_ref), limits: &self.limits, now: self.now };
+        let context = Context {
+            snapshot: snapshot.map(AsRef::as_ref),
+            limits: &self.limits,
+            now: self.frozen.as_ref().map_or(self.now, |frozen| frozen.at),
+            zone: self.zone,
+        };
         self.panes.get_mut(self.pane).run(command, &context)
     }
 }
@@ -91,7 +103,8 @@ pub fn one_line(error: &pgdeck_engine::api::Error) -> String {
     format!("{}{detail}. {}", error.fact, error.hint)
 }
 
-fn key(state: &mut State, event: &KeyEvent) -> Vec<Cmd> {
+/// Takes a key.
+pub(super) fn key(state: &mut State, event: &KeyEvent) -> Vec<Cmd> {
     let Some(pressed) = Key::from_event(event) else { return Vec::new() };
     if state.is_too_small() {
         // Only what the one line says can be done.
@@ -110,7 +123,8 @@ fn key(state: &mut State, event: &KeyEvent) -> Vec<Cmd> {
     }
     if let Some(mut dialog) = state.dialogs.pop() {
         let fleet = Arc::clone(&state.fleet);
-        let context = DialogContext { fleet: &fleet, body: layout::body(state.size) };
+        let context =
+            DialogContext { fleet: &fleet, body: layout::body(state.size), zone: state.zone };
         let result = dialog.key(event, &context);
         return outcome::carry_out(state, dialog, result);
     }
@@ -139,17 +153,18 @@ fn paste(state: &mut State, text: &str) -> Vec<Cmd> {
 
 fn take_fleet(state: &mut State, fleet: Arc<Fleet>) {
     state.fleet = fleet;
+    // The instance asked for may be found later than others.
+    let preferred = state.preferred.clone().and_then(|path| {
+        let instances = &state.fleet.instances;
+        let is_it = |one: &&Arc<Snapshot>| one.identity.data_directory.as_ref() == Some(&path);
+        instances.iter().find(is_it).map(|one| one.identity.id.clone())
+    });
+    if let Some(preferred) = preferred {
+        state.choose(preferred);
+    }
     let is_known = state.selected.as_ref().is_some_and(|id| state.fleet.get(id).is_some());
     if !is_known {
-        let worst = |one: &&Arc<pgdeck_engine::api::Snapshot>| one.worst();
-        let preferred = state.preferred.as_ref();
-        let first = state.fleet.instances.iter().find(|one| {
-            preferred.is_some_and(|path| one.identity.data_directory.as_ref() == Some(path))
-        });
-        let chosen = first
-            .or_else(|| state.fleet.instances.first())
-            .or_else(|| state.fleet.instances.iter().max_by_key(worst));
-        state.selected = chosen.map(|one| one.identity.id.clone());
+        state.selected = state.fleet.instances.first().map(|one| one.identity.id.clone());
     }
     if let Some(error) = &state.fleet.discovery_error {
         let text = one_line(error);
@@ -188,7 +203,7 @@ fn take_event(state: &mut State, event: Event) {
         }
         Event::Operations { request, records } => {
             state.pending.remove(&request);
-            state.dialogs.push(Dialog::Text(operations(&records)));
+            state.dialogs.push(Dialog::Text(operations(&records, state.zone)));
         }
         Event::Backups { request, .. } => drop(state.pending.remove(&request)),
         Event::BackedUp { warnings, .. } => {
@@ -243,10 +258,10 @@ fn signalled(kind: SignalKind, results: &[SignalResult]) -> (Severity, String) {
     }
 }
 
-fn operations(records: &[pgdeck_engine::api::OperationRecord]) -> TextView {
+fn operations(records: &[pgdeck_engine::api::OperationRecord], zone: Zone) -> TextView {
     let mut body = String::new();
     for record in records {
-        let at = record.at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S");
+        let at = zone.date_time(record.at);
         let result = match (&record.result, record.ok) {
             (Some(result), Some(true)) => format!("ok: {result}"),
             (Some(result), _) => format!("FAILED: {result}"),
@@ -268,6 +283,7 @@ fn operations(records: &[pgdeck_engine::api::OperationRecord]) -> TextView {
 
 fn tick(state: &mut State, now: DateTime<Utc>) {
     state.now = now;
+    state.notice.take_if(|notice| notice.is_over(now));
     // A quit that waits for jobs to be cancelled.
     if state.quits_after_jobs && state.own_running_jobs().is_empty() {
         state.dialogs.clear();

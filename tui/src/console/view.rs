@@ -7,38 +7,32 @@ use ratatui::layout::{Position, Rect};
 use super::commands::{self, CommandId, CommandSpec, Scope};
 use super::dialogs::{Context as DialogContext, Dialog};
 use super::layout;
-use super::look::{Look, severity_role, state_role};
+use super::look::{Look, state_role};
 use super::needs;
-use super::panes::{Canvas, PaneId};
+use super::panes::Canvas;
 use super::state::{HEIGHT_MIN, State, WIDTH_MIN};
+use super::tabs;
 use super::update::running_job;
 use super::widgets::window::Line;
 use super::widgets::{fill, put, put_spans};
 use crate::text;
 use crate::theme::Role;
 
-/// Screens as wide as this have room between the tabs.
-const WIDE_TABS_FROM: u16 = 110;
-
 /// Draws the screen; where the cursor belongs (on the selected row, for screen readers).
 pub fn view(state: &State, look: &Look, area: Rect, buf: &mut Buffer) -> Option<Position> {
     fill(buf, area, look.style(Role::Text));
     if state.is_too_small() {
-        let text = format!(
-            "pgdeck needs {WIDTH_MIN}x{HEIGHT_MIN}, this is {}x{}. q quits",
-            state.size.0, state.size.1
-        );
-        put(buf, area, &text, look.style(Role::Text));
+        put(buf, area, &too_small(state.size), look.style(Role::Text));
         return None;
     }
     header(state, look, layout::header(area), buf);
-    tabs(state, look, layout::tabs(area), buf);
+    tabs::view(state, look, layout::tabs(area), buf);
     let body = layout::body((area.width, area.height));
     let canvas = Canvas { look, area: body, buf };
     let mut cursor = state.panes.get(state.pane).view(&state.context(), canvas);
     notice(state, look, layout::notice(area), buf);
     hints(state, look, layout::hints(area), buf);
-    let context = DialogContext { fleet: &state.fleet, body };
+    let context = DialogContext { fleet: &state.fleet, body, zone: state.zone };
     for dialog in &state.dialogs {
         let place = match dialog {
             // A line of input stands where the hints are: the list stays in sight.
@@ -48,6 +42,19 @@ pub fn view(state: &State, look: &Look, area: Rect, buf: &mut Buffer) -> Option<
         cursor = dialog.view(&context, look, place, buf);
     }
     cursor
+}
+
+/// What is needed and what there is, in as many words as fit.
+fn too_small((columns, rows): (u16, u16)) -> String {
+    let need = format!("{WIDTH_MIN}x{HEIGHT_MIN}");
+    let wordings = [
+        format!("pgdeck needs {need}, this is {columns}x{rows}. q quits"),
+        format!("pgdeck needs {need}, not {columns}x{rows}; q quits"),
+        format!("needs {need}; q quits"),
+        "q quits".to_owned(),
+    ];
+    let fits = |text: &&String| text.len() <= usize::from(columns);
+    wordings.iter().find(fits).cloned().unwrap_or_else(|| "q".to_owned())
 }
 
 fn header(state: &State, look: &Look, line: Rect, buf: &mut Buffer) {
@@ -113,43 +120,6 @@ fn right_spans(state: &State, look: &Look) -> Line {
         }
     }
     spans
-}
-
-fn tabs(state: &State, look: &Look, line: Rect, buf: &mut Buffer) {
-    let gap = if line.width >= WIDE_TABS_FROM { "   " } else { " " };
-    let mut spans: Line = vec![(" ".to_owned(), look.style(Role::Text))];
-    for pane in PaneId::ALL {
-        let title = format!("{} {}", pane.digit(), pane.title());
-        let is_here = pane == state.pane;
-        let style = look.style(if is_here { Role::Selection } else { Role::Dim });
-        spans.push((title, style));
-        if let Some((text, role)) = badge(state, pane) {
-            spans.push((format!(":{text}"), look.style(role)));
-        }
-        spans.push((gap.to_owned(), look.style(Role::Text)));
-    }
-    put_spans(buf, line, &spans);
-}
-
-/// What a tab tells without being opened.
-fn badge(state: &State, pane: PaneId) -> Option<(String, Role)> {
-    let snapshot = state.snapshot()?;
-    match pane {
-        PaneId::Messages => {
-            let worst = snapshot.worst()?;
-            let count = snapshot.messages.iter().filter(|one| one.severity == worst).count();
-            (worst > Severity::Info).then(|| (count.to_string(), severity_role(Some(worst))))
-        }
-        PaneId::Locks => {
-            let waiting = snapshot.locks.get()?.waiting;
-            (waiting > 0).then(|| (waiting.to_string(), Role::Warn))
-        }
-        PaneId::Prepared => {
-            let count = snapshot.prepared.get()?.len();
-            (count > 0).then(|| (count.to_string(), Role::Info))
-        }
-        _ => None,
-    }
 }
 
 fn notice(state: &State, look: &Look, line: Rect, buf: &mut Buffer) {

@@ -36,7 +36,7 @@ impl Site {
     /// The owner of the data directory when this is root (or `--run-as`), this user otherwise.
     ///
     /// # Errors
-    /// `DataDirectoryOwner` when the server would run as root, `DataDirectoryAccess` when this
+    /// `DataDirectoryMissing`, `DataDirectoryOwner` when the server would run as root, `DataDirectoryAccess` when this
     /// user is neither root nor the owner, `UsageInvalid` for an unknown `--run-as`.
     pub fn new(
         target: LocalTarget,
@@ -51,7 +51,7 @@ impl Site {
     #[must_use]
     pub fn look(&self) -> InstanceStatus {
         let mut finder = BinaryFinder::new(self.bin_directory.as_deref());
-        classify(&facts::gather(&self.target, &mut finder, None))
+        classify(&facts::gather(&self.target, Some(&mut finder), None))
     }
 
     /// The same on a thread for blocking work.
@@ -64,6 +64,7 @@ impl Site {
 
 fn credentials_for(data_directory: &Path, run_as: Option<&str>) -> Result<Credentials> {
     let me = Credentials::current();
+    let place = data_directory.display();
     let owner = crate::sys::file::stat(data_directory).map(|stat| Credentials::of_uid(stat.uid));
     let wanted = match (run_as, owner) {
         (Some(name), _) => Credentials::of_name(name).map_err(|error| {
@@ -72,9 +73,16 @@ fn credentials_for(data_directory: &Path, run_as: Option<&str>) -> Result<Creden
                 .hint("Name an existing user with --run-as.")
         })?,
         (None, Ok(owner)) => owner,
+        // Without a directory there is no owner to act as, and nothing to operate.
+        (None, Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::new(
+                ErrorCode::DataDirectoryMissing,
+                format!("the data directory {place} is missing"),
+            )
+            .detail(error.to_string()));
+        }
         (None, Err(_)) => me.clone(),
     };
-    let place = data_directory.display();
     if wanted.is_root() {
         return Err(Error::new(
             ErrorCode::DataDirectoryOwner,

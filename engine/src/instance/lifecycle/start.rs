@@ -120,7 +120,11 @@ pub async fn run(site: &Site, plan: &StartPlan, context: &mut JobContext) -> Res
                 context.report(progress(&phase_of(&status).await, began));
                 if is_cancelled { tell_to_stop(site, &status); }
             }
-            order = context.order() => if order == JobControl::Cancel { is_cancelled = true; },
+            order = context.order() => if order == JobControl::Cancel {
+                is_cancelled = true;
+                // At once: a server that gets ready before the next look would stay.
+                tell_to_stop(site, &site.look_async().await);
+            },
         }
     };
     let ended = ended

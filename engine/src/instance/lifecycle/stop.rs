@@ -199,3 +199,27 @@ async fn report(site: &Site, mode: StopMode, began: Instant) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::target::LocalTarget;
+    use crate::sys::credentials::Credentials;
+
+    #[test]
+    fn a_process_that_ended_meanwhile_is_not_signalled() {
+        let site = Site {
+            target: LocalTarget::from_directory(std::path::Path::new("/nowhere")),
+            bin_directory: None,
+            credentials: Credentials::current(),
+        };
+        // Above the largest pid there can be (PID_MAX_LIMIT is 2^22).
+        let started =
+            InstanceStatus { pid: Some(1 << 23), ..InstanceStatus::bare(InstanceState::Started) };
+        let error = StopPlan::new(&site, &started, StopMode::Fast).unwrap_err();
+        assert_eq!(error.code, ErrorCode::ProcessChanged);
+        let stopped = InstanceStatus::bare(InstanceState::Stopped);
+        let error = StopPlan::new(&site, &stopped, StopMode::Fast).unwrap_err();
+        assert_eq!(error.code, ErrorCode::NotRunning);
+    }
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
+use crate::pg::conninfo::APPLICATION_NAME_DEFAULT;
 use crate::pg::query::{optional_text, sql};
 use crate::sys::process;
 
@@ -26,7 +27,7 @@ pub(super) async fn by_query(client: &Client, major: u32) -> Option<Waiters> {
     for row in &rows {
         let word = |name: &str| optional_text(row, name).ok().flatten();
         let application = word("application_name").unwrap_or_default();
-        if !application.starts_with("pgdeck") {
+        if application != APPLICATION_NAME_DEFAULT {
             waiters.foreign += 1;
         }
         let pid: i32 = row.try_get("pid").unwrap_or(0);

@@ -1,7 +1,7 @@
 //! What was seen over time: messages, disk usage, mounts, prepared transactions.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{Journal, from_millis, millis, schema::failed, signed, unsigned};
 use crate::api::{Message, Result};
@@ -62,6 +62,12 @@ pub struct SeenPrepared {
 }
 
 impl Journal {
+    /// A transaction that writes. It takes the lock at once: one that reads first and writes later
+    /// is refused without waiting when another process wrote in between (`SQLITE_BUSY_SNAPSHOT`).
+    fn writing(&mut self) -> rusqlite::Result<Transaction<'_>> {
+        self.connection.transaction_with_behavior(TransactionBehavior::Immediate)
+    }
+
     /// Brings the open messages in line with `now_open` and tells since when each holds.
     ///
     /// # Errors
@@ -72,7 +78,7 @@ impl Journal {
 
     fn sync_messages_inner(&mut self, now_open: &[Message]) -> rusqlite::Result<Vec<KnownMessage>> {
         let now = millis(clock::now());
-        let transaction = self.connection.transaction()?;
+        let transaction = self.writing()?;
         let known = open_messages(&transaction)?;
         let is_open = |known: &KnownMessage| {
             now_open.iter().any(|m| m.code.as_str() == known.code && m.subject == known.subject)
@@ -192,7 +198,7 @@ impl Journal {
         seen: &[SeenPrepared],
         now: i64,
     ) -> rusqlite::Result<Vec<u32>> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.writing()?;
         let mut counts = Vec::with_capacity(seen.len());
         for one in seen {
             let checks = transaction.query_row(
@@ -284,6 +290,25 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(3));
         let later = journal.sync_messages(&[full]).unwrap();
         assert!(later[0].since > first[0].since, "a condition that returns begins anew");
+    }
+
+    #[test]
+    fn processes_that_write_together_wait_for_each_other() {
+        let (directory, mut journal) = journal();
+        let path = directory.path().join("j");
+        let open = [message(MessageCode::DestinationFilling, "/data")];
+        let seen =
+            [SeenPrepared { database: "d".into(), gid: "g".into(), prepared_at: clock::now() }];
+        let write = |journal: &mut Journal| {
+            for _ in 0..30 {
+                journal.sync_messages(&open).unwrap();
+                journal.see_prepared(&seen).unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| write(&mut Journal::open(&path).unwrap()));
+            write(&mut journal);
+        });
     }
 
     #[test]

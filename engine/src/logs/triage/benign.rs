@@ -17,6 +17,7 @@ const RECOVERING: &str = "the server was not stopped cleanly and recovers by its
 const ROUTINE: &str = "routine";
 const FOLLOWS_STOP: &str = "follows an immediate stop or the crash reported before";
 const CLIENT_CODE: &str = "the client's transaction commands are out of step; nothing was lost";
+const STANDBY: &str = "a standby with hot_standby = off takes no connections";
 
 /// Pattern, the severity it is harmless at, the reason.
 ///
@@ -27,6 +28,8 @@ const BENIGN: &[(&str, LogSeverity, &str)] = &[
     ("the database system is in recovery mode*", LogSeverity::Fatal, STARTING),
     // From 15, until a consistent state is reached.
     ("the database system is not yet accepting connections", LogSeverity::Fatal, STARTING),
+    // From 15; pgdeck's own attempt to connect is one.
+    ("the database system is not accepting connections", LogSeverity::Fatal, STANDBY),
     ("the database system is shutting down", LogSeverity::Fatal, STOPPING),
     ("terminating connection due to administrator command", LogSeverity::Fatal, ENDED),
     ("terminating * due to administrator command", LogSeverity::Fatal, ENDED),

@@ -87,6 +87,8 @@ queries! {
     TABLESPACES = "tablespaces" from 13;
     /// Where and how the server logs.
     LOG_SETTINGS = "log_settings" from 13;
+    /// Whether the role may find and read the log. One row.
+    LOG_PRIVILEGES = "log_privileges" from 13;
     /// The log file in use. Parameter: format.
     CURRENT_LOGFILE = "current_logfile" from 13;
     /// Size of a file on the server. Parameter: path.

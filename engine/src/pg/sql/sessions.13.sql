@@ -1,6 +1,10 @@
 -- Every backend but this one. $1: characters of the query to carry.
+-- A role that may not see a backend gets no backend_type, and only backends of users have a role
+-- and a database.
 -- pg_blocking_pids() takes the lock manager's locks: asked only for those that wait for a lock.
-SELECT a.pid, a.backend_start, a.backend_type, a.datname AS database, a.usename AS user_name,
+SELECT a.pid, a.backend_start,
+       COALESCE(a.backend_type, CASE WHEN a.datid IS NOT NULL AND a.usesysid IS NOT NULL
+         THEN 'client backend' END) AS backend_type, a.datname AS database, a.usename AS user_name,
        a.application_name, pg_catalog.host(a.client_addr) AS client_address, a.client_port,
        a.state, a.wait_event_type, a.wait_event,
        pg_catalog.date_part('epoch', n.now - a.xact_start)::float8 AS xact_age,

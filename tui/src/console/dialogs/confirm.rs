@@ -57,7 +57,7 @@ impl Confirm {
             (yes.to_owned(), style(self.is_yes)),
             ("   y / n".to_owned(), look.style(Role::Key)),
         ]);
-        let inner = Window::new(&self.title).danger().draw(look, area, &lines, buf);
+        let inner = Window::new(&self.title).danger().draw(look, area, &lines, 1, buf);
         let row = inner.bottom().saturating_sub(1);
         Some(Position::new(inner.x + if self.is_yes { 7 } else { 0 }, row))
     }

@@ -9,9 +9,13 @@ use crate::console::commands::{CommandId, CommandSpec};
 use crate::console::keys::Key;
 use crate::console::look::Look;
 use crate::console::widgets::line_edit::LineEdit;
-use crate::console::widgets::put;
-use crate::console::widgets::window::Window;
+use crate::console::widgets::window::{Line, Window, wrap_into};
+use crate::console::widgets::{line_of, put, put_spans};
 use crate::theme::Role;
+
+/// Lines about the selected command, and the height from which there is room for them.
+const FOOT: u16 = 4;
+const FOOT_FROM: u16 = 12;
 
 /// One command as the finder shows it.
 #[derive(Clone, Debug)]
@@ -110,7 +114,7 @@ impl Finder {
 
     pub(super) fn view(&self, look: &Look, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let (title, rows) = match self.kind {
-            Kind::Palette => ("Commands", 12),
+            Kind::Palette => ("Commands: type to search, Enter runs, Esc closes", 14),
             Kind::Help => ("Help: type to search, Enter runs, Esc closes", usize::MAX),
         };
         let inner = Window::new(title).frame(look, area, rows.saturating_add(2), buf);
@@ -118,14 +122,38 @@ impl Finder {
         put(buf, prompt, ":", look.style(Role::Key));
         let field = Rect::new(inner.x + 1, inner.y, inner.width.saturating_sub(1), 1);
         let cursor = self.edit.view(look, field, buf);
-        let height = usize::from(inner.height.saturating_sub(1));
+        let (list, below) = match inner.height {
+            // The sentence of the selected one in full, below a blank line.
+            FOOT_FROM.. => (inner.height - 1 - FOOT, FOOT),
+            height => (height.saturating_sub(1), 0),
+        };
+        let height = usize::from(list);
+        self.foot_view(look, Rect::new(inner.x, inner.bottom() - below, inner.width, below), buf);
         let offset = self.selected.saturating_sub(height.saturating_sub(1));
         for (line, index) in self.found.iter().enumerate().skip(offset).take(height) {
             let y = inner.y + 1 + u16::try_from(line - offset).unwrap_or(0);
             let row = Rect::new(inner.x, y, inner.width, 1);
             self.entry_view(&self.entries[*index], line == self.selected, look, row, buf);
         }
+        if self.found.is_empty() {
+            let row = Rect::new(inner.x, inner.y + 1, inner.width, 1);
+            put(buf, row, "No command is called so.", look.style(Role::Dim));
+        }
         Some(cursor)
+    }
+
+    fn foot_view(&self, look: &Look, place: Rect, buf: &mut Buffer) {
+        let Some(entry) = self.chosen() else { return };
+        let mut lines: Vec<Line> = vec![Vec::new()];
+        if let Some(reason) = &entry.disabled {
+            let reason = format!("Not now: {reason}.");
+            lines.push(vec![(reason, look.style(Role::Warn))]);
+        }
+        let width = usize::from(place.width);
+        wrap_into(&mut lines, entry.spec.help, "", width, look.style(Role::Text));
+        for (number, line) in lines.iter().enumerate() {
+            put_spans(buf, line_of(place, number), line);
+        }
     }
 
     fn entry_view(

@@ -61,7 +61,7 @@ impl JobView {
         let width = Window::text_width(area);
         let Some(job) = self.find(context) else {
             let lines = vec![vec![("It is being prepared ...".to_owned(), look.style(Role::Dim))]];
-            Window::new("Job").draw(look, area, &lines, buf);
+            Window::new("Job").draw(look, area, &lines, 1, buf);
             return None;
         };
         let title = format!("{} {}", job.kind.word(), job.instance_name);
@@ -95,7 +95,7 @@ impl JobView {
         }
         lines.push(Vec::new());
         lines.push(vec![(keys_line(job), look.style(Role::Dim))]);
-        let inner = Window::new(&title).draw(look, area, &lines, buf);
+        let inner = Window::new(&title).draw(look, area, &lines, 1, buf);
         Some(Position::new(inner.x, inner.y))
     }
 }

@@ -21,6 +21,7 @@ use super::actions::Action;
 use super::commands::CommandId;
 use super::keys::Key;
 use super::look::Look;
+use super::zone::Zone;
 
 /// An open dialog.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub enum Outcome {
     Do(Action),
     /// It closes and this command runs, as if its key had been pressed.
     Run(CommandId),
+    /// It closes and this command runs on the row it told about, if that is still selected.
+    RunOn(CommandId, String),
     /// A stop mode was chosen; it has to be confirmed.
     StopMode(StopMode, stop::Purpose),
     /// A line of input is complete.
@@ -128,4 +131,6 @@ pub struct Context<'a> {
     pub fleet: &'a Fleet,
     /// The area panes have.
     pub body: Rect,
+    /// Whose time is shown.
+    pub zone: Zone,
 }

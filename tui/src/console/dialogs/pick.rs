@@ -9,6 +9,7 @@ use crate::console::keys::Key;
 use crate::console::look::Look;
 use crate::console::widgets::put;
 use crate::console::widgets::window::Window;
+use crate::console::zone::Zone;
 use crate::text;
 use crate::theme::Role;
 
@@ -65,7 +66,7 @@ impl Pick {
             Kind::Instances => {
                 context.fleet.instances.iter().map(|one| instance_row(one)).collect()
             }
-            Kind::Jobs => context.fleet.jobs.iter().map(job_row).collect(),
+            Kind::Jobs => context.fleet.jobs.iter().map(|job| job_row(job, context.zone)).collect(),
             Kind::Quit => QUIT_CHOICES
                 .iter()
                 .map(|(choice, text)| Row {
@@ -154,7 +155,7 @@ fn instance_row(snapshot: &pgdeck_engine::api::Snapshot) -> Row {
     }
 }
 
-fn job_row(job: &pgdeck_engine::api::JobStatus) -> Row {
+fn job_row(job: &pgdeck_engine::api::JobStatus, zone: Zone) -> Row {
     let role = match job.state {
         JobState::Running => Role::Info,
         JobState::Done => Role::Ok,
@@ -163,7 +164,7 @@ fn job_row(job: &pgdeck_engine::api::JobStatus) -> Row {
     };
     let what = if job.state == JobState::Running { &job.progress.phase } else { &job.result };
     let what = what.lines().next().unwrap_or_default();
-    let at = job.started_at.with_timezone(&chrono::Local).format("%m-%d %H:%M:%S");
+    let at = zone.short(job.started_at);
     Row {
         text: format!(
             "{at} {:<8} {:<12} {:<11} {what}",

@@ -69,9 +69,9 @@ impl StopMenu {
             None => "The number of clients is not known.".to_owned(),
         };
         lines.push(vec![(clients, look.style(Role::Dim))]);
+        lines.push(Vec::new());
         let mut cursor_line = 0;
         for (index, mode) in self.modes().iter().enumerate() {
-            lines.push(Vec::new());
             let is_selected = index == self.selected;
             if is_selected {
                 cursor_line = lines.len();
@@ -91,7 +91,7 @@ impl StopMenu {
             Purpose::Restart => "Restart",
         };
         let title = format!("{verb} {}: how?", self.instance_name);
-        let inner = Window::new(&title).draw(look, area, &lines, buf);
+        let inner = Window::new(&title).draw(look, area, &lines, 1, buf);
         let row = u16::try_from(cursor_line).unwrap_or(0);
         Some(Position::new(inner.x, (inner.y + row).min(inner.bottom().saturating_sub(1))))
     }

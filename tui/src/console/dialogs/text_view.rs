@@ -5,10 +5,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::Outcome;
+use crate::console::commands::CommandSpec;
 use crate::console::keys::Key;
 use crate::console::look::Look;
-use crate::console::widgets::put;
-use crate::console::widgets::window::Window;
+use crate::console::widgets::window::{Line, Window};
+use crate::console::widgets::{line_of, put, put_spans};
 use crate::text::{self, Wrapped};
 use crate::theme::Role;
 
@@ -22,6 +23,9 @@ pub struct TextView {
     scroll: usize,
     /// The session whose whole query is still to come.
     awaits: Option<BackendTarget>,
+    /// The name of the row it tells about, and what can be done with that.
+    subject: Option<String>,
+    commands: Vec<&'static CommandSpec>,
 }
 
 impl TextView {
@@ -39,7 +43,17 @@ impl TextView {
             wrapped: std::cell::RefCell::new(None),
             scroll: 0,
             awaits: None,
+            subject: None,
+            commands: Vec::new(),
         }
+    }
+
+    /// The same, leading by their keys to commands on the row with this name.
+    #[must_use]
+    pub fn leading_to(mut self, subject: String, commands: Vec<&'static CommandSpec>) -> Self {
+        self.subject = Some(subject);
+        self.commands = commands;
+        self
     }
 
     /// The same, to be completed with a session's whole query.
@@ -79,10 +93,16 @@ impl TextView {
             Some(Key::Ctrl('u')) => self.scroll = self.scroll.saturating_sub(page / 2),
             Some(Key::Home | Key::Char('g')) => self.scroll = 0,
             Some(Key::End | Key::Char('G')) => self.scroll = usize::MAX,
-            _ => {}
+            Some(key) => {
+                let command = self.commands.iter().find(|spec| spec.keys.contains(&key));
+                if let (Some(spec), Some(subject)) = (command, &self.subject) {
+                    return Outcome::RunOn(spec.id, subject.clone());
+                }
+            }
+            None => {}
         }
         let lines = self.wrapped.borrow().as_ref().map_or(0, |(_, wrapped)| wrapped.line_count());
-        let rows = usize::from(area.height.saturating_sub(3)).saturating_sub(self.head.len());
+        let rows = usize::from(area.height.saturating_sub(3)).saturating_sub(self.head_lines());
         self.scroll = self.scroll.min(lines.saturating_sub(rows.max(1)));
         Outcome::Stay
     }
@@ -105,40 +125,59 @@ impl TextView {
             );
             y += 1;
         }
-        let rest = Rect::new(inner.x, y, inner.width, inner.bottom().saturating_sub(y));
-        self.body_view(look, rest, buf);
+        // A blank line between the facts and the text.
+        y += u16::from(!self.head.is_empty());
+        let y = y.min(inner.bottom());
+        let rest = Rect::new(inner.x, y, inner.width, inner.bottom() - y);
+        let foot = rest.height.min(1);
+        let body = Rect { height: rest.height - foot, ..rest };
+        let lines = self.body_view(look, body, buf);
+        let foot = Rect::new(rest.x, body.bottom(), rest.width, foot);
+        put_spans(buf, foot, &self.foot(look, lines));
         Some(Position::new(inner.x, inner.y))
     }
 
-    fn body_view(&self, look: &Look, area: Rect, buf: &mut Buffer) {
+    /// Lines of the facts and of the blank below them.
+    fn head_lines(&self) -> usize {
+        self.head.len() + usize::from(!self.head.is_empty())
+    }
+
+    /// Where one is in the text, and the keys.
+    fn foot(&self, look: &Look, lines: Option<String>) -> Line {
+        let mut spans: Line = Vec::new();
+        if let Some(lines) = lines {
+            spans.push((format!("{lines}  "), look.style(Role::Dim)));
+        }
+        if self.awaits.is_some() {
+            spans.push(("fetching the rest ...  ".to_owned(), look.style(Role::Info)));
+        }
+        for spec in &self.commands {
+            let key = spec.keys.first().map(ToString::to_string).unwrap_or_default();
+            spans.push((key, look.style(Role::Key)));
+            spans.push((format!(" {}  ", spec.hint), look.style(Role::Text)));
+        }
+        for (key, word) in [("y", "copy"), ("Esc", "close")] {
+            spans.push((key.to_owned(), look.style(Role::Key)));
+            spans.push((format!(" {word}  "), look.style(Role::Text)));
+        }
+        spans
+    }
+
+    /// Draws the text; where one is in it when it does not fit.
+    fn body_view(&self, look: &Look, area: Rect, buf: &mut Buffer) -> Option<String> {
         let width = usize::from(area.width).max(1);
         let mut cache = self.wrapped.borrow_mut();
         if cache.as_ref().is_none_or(|(at, _)| *at != width) {
             *cache = Some((width, text::wrap(&self.body, width)));
         }
-        let Some((_, wrapped)) = cache.as_ref() else { return };
-        let height = usize::from(area.height);
-        let overflows = wrapped.line_count() > height;
-        let rows = if overflows { height.saturating_sub(1) } else { height };
-        for line in 0..rows {
-            let Some(content) = wrapped.line(&self.body, self.scroll + line) else { break };
-            let y = area.y + u16::try_from(line).unwrap_or(0);
-            put(
-                buf,
-                Rect::new(area.x, y, area.width, 1),
-                &text::clean(content),
-                look.style(Role::Text),
-            );
+        let (_, wrapped) = cache.as_ref()?;
+        let rows = usize::from(area.height);
+        for row in 0..rows {
+            let Some(content) = wrapped.line(&self.body, self.scroll + row) else { break };
+            put(buf, line_of(area, row), &text::clean(content), look.style(Role::Text));
         }
-        if overflows {
-            let last = (self.scroll + rows).min(wrapped.line_count());
-            let text = format!(
-                "lines {}-{last} of {}  (j k space G, y copies)",
-                self.scroll + 1,
-                wrapped.line_count()
-            );
-            let row = Rect::new(area.x, area.bottom().saturating_sub(1), area.width, 1);
-            put(buf, row, &text, look.style(Role::Dim));
-        }
+        let last = (self.scroll + rows).min(wrapped.line_count());
+        (wrapped.line_count() > rows)
+            .then(|| format!("lines {}-{last} of {}", self.scroll + 1, wrapped.line_count()))
     }
 }

@@ -15,6 +15,9 @@ use crate::theme::Role;
 /// Characters of a gid's end that have to be typed.
 pub const GID_END_CHARS: usize = 6;
 
+/// Lines that must be seen: what to type, the field, the keys.
+const TAIL: usize = 3;
+
 /// A question that only typing the expected text answers with yes.
 #[derive(Debug)]
 pub struct Typed {
@@ -100,7 +103,7 @@ impl Typed {
         let end = if self.was_wrong { "that is not it" } else { "Enter does it, Esc does nothing" };
         let role = if self.was_wrong { Role::Error } else { Role::Dim };
         lines.push(vec![(end.to_owned(), look.style(role))]);
-        let inner = Window::new(&self.title).danger().draw(look, area, &lines, buf);
+        let inner = Window::new(&self.title).danger().draw(look, area, &lines, TAIL, buf);
         let row = inner.bottom().saturating_sub(2);
         let field = Rect::new(inner.x, row, inner.width.min(60), 1);
         Some(self.edit.view(look, field, buf))

@@ -10,40 +10,44 @@ use super::{Canvas, Context, ListView, Pane, preview};
 use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState, RowFilter};
-use crate::console::widgets::age;
-use crate::console::widgets::table::{Column, Row};
+use crate::console::widgets::table::{Column, Row, Tone};
+use crate::console::widgets::{age, whole};
 use crate::text::plural;
 use crate::theme::Role;
 
 const NARROW: [Column; 11] = [
-    Column::number("pid", 7),
-    Column::text("database", 9),
-    Column::text("user", 9),
+    Column::number("pid", 7).toned(Tone::Plain),
+    Column::text("database", 9).toned(Tone::Plain),
+    Column::text("user", 9).toned(Tone::Plain),
     Column::text("state", 8),
     Column::text("wait", 14),
-    Column::number("xact", 5),
-    Column::number("query", 5),
+    Column::number("xact", 5).toned(Tone::Plain),
+    Column::number("query", 5).toned(Tone::Plain),
     Column::text("blockers", 8),
-    Column::text("application", 12),
-    Column::text("client", 16),
-    Column::text("query text", 30),
+    Column::text("application", 12).toned(Tone::Plain),
+    Column::text("client", 16).toned(Tone::Plain),
+    Column::text("query text", 30).toned(Tone::Content),
 ];
 
 const WIDE: [Column; 11] = [
-    Column::number("pid", 8),
-    Column::text("database", 14),
-    Column::text("user", 12),
+    Column::number("pid", 8).toned(Tone::Plain),
+    Column::text("database", 14).toned(Tone::Plain),
+    Column::text("user", 12).toned(Tone::Plain),
     Column::text("state", 8),
     Column::text("wait", 22),
-    Column::number("xact", 5),
-    Column::number("query", 5),
+    Column::number("xact", 5).toned(Tone::Plain),
+    Column::number("query", 5).toned(Tone::Plain),
     Column::text("blockers", 12),
-    Column::text("application", 16),
-    Column::text("client", 20),
-    Column::text("query text", 30),
+    Column::text("application", 16).toned(Tone::Plain),
+    Column::text("client", 20).toned(Tone::Plain),
+    Column::text("query text", 30).toned(Tone::Content),
 ];
 
 const SORT_XACT: usize = 5;
+
+/// Sessions that did something within this time stand together among those in transactions, by
+/// pid: short transactions do not make the rows of everybody else jump.
+const JUST_NOW_SECONDS: f64 = 2.0;
 
 /// The pane.
 #[derive(Debug)]
@@ -188,12 +192,36 @@ fn cells(session: &Session) -> Vec<String> {
         short_state(session.state).to_owned(),
         short_wait(session),
         age(session.xact_age_seconds),
-        age(session.query_age_seconds),
+        query_age(session),
         blockers(session),
         session.application.clone(),
         session.client.clone(),
         session.query.clone(),
     ]
+}
+
+/// Of an idle session whole minutes: nothing changes on the screen while it does nothing. The
+/// session's details tell seconds.
+fn query_age(session: &Session) -> String {
+    match session.query_age_seconds.map(whole) {
+        Some(seconds) if session.state == SessionState::Idle => match seconds / 60 {
+            0 => "<1m".to_owned(),
+            minutes @ 1..100 => format!("{minutes}m"),
+            _ => age(session.query_age_seconds),
+        },
+        _ => age(session.query_age_seconds),
+    }
+}
+
+/// Old transactions, the oldest first; then who has just done something; then who is idle, the
+/// last active first, so that somebody who begins or ends something moves few rows.
+fn by_transaction(session: &Session) -> (u8, f64) {
+    match (session.xact_age_seconds, session.state_age_seconds) {
+        (Some(age), _) if age >= JUST_NOW_SECONDS => (0, -age),
+        (Some(_), _) => (1, 0.0),
+        (None, Some(age)) if age < JUST_NOW_SECONDS => (1, 0.0),
+        (None, age) => (2, age.unwrap_or(f64::INFINITY)),
+    }
 }
 
 /// Ages sort the oldest first, texts by the alphabet; the pid decides among equals, so that
@@ -205,7 +233,11 @@ fn compare(one: &Session, other: &Session, column: usize) -> Ordering {
         2 => one.user.cmp(&other.user),
         3 => one.state.cmp(&other.state),
         4 => other.wait().cmp(&one.wait()),
-        SORT_XACT => ages(one.xact_age_seconds, other.xact_age_seconds),
+        SORT_XACT => {
+            let ((group, place), (other_group, other_place)) =
+                (by_transaction(one), by_transaction(other));
+            group.cmp(&other_group).then(place.total_cmp(&other_place))
+        }
         6 => ages(one.query_age_seconds, other.query_age_seconds),
         7 => other.blocked_by.len().cmp(&one.blocked_by.len()),
         8 => one.application.cmp(&other.application),
@@ -346,3 +378,6 @@ fn facts(session: &Session) -> String {
     let (pid, application, state) = (session.pid, &session.application, session.state.word());
     format!("{pid} {application} from {client}, {state}{blocked}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use crate::console::commands::CommandId;
 use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
 use crate::console::widgets::table::{Column, Row};
+use crate::console::zone::Zone;
 use crate::theme::Role;
 
 const COLUMNS: [Column; 4] = [
@@ -89,8 +90,8 @@ fn role(entry: &LogEntry) -> Role {
     }
 }
 
-fn cells(entry: &LogEntry) -> Vec<String> {
-    let at = entry.at.map(|at| at.with_timezone(&chrono::Local).format("%H:%M:%S").to_string());
+fn cells(entry: &LogEntry, zone: Zone) -> Vec<String> {
+    let at = entry.at.map(|at| zone.time(at));
     vec![
         at.unwrap_or_default(),
         entry.severity.map_or("", LogSeverity::word).to_owned(),
@@ -194,10 +195,10 @@ impl Pane for Logs {
         &mut self.list
     }
 
-    fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
+    fn detail(&self, context: &Context<'_>) -> Option<TextView> {
         let entry = self.selected()?;
         let optional = |text: &Option<String>| text.clone().unwrap_or_default();
-        let at = entry.at.map(|at| at.with_timezone(&chrono::Local).to_rfc3339());
+        let at = entry.at.map(|at| context.zone.full(at));
         let head = [
             ("time", at.unwrap_or_default()),
             ("level", entry.severity.map_or("", LogSeverity::word).to_owned()),
@@ -247,7 +248,7 @@ impl Pane for Logs {
             preview: self.selected().map(|entry| (facts(entry), entry.message.as_str())),
             rows: shown
                 .map(|entry| Row {
-                    cells: cells(entry),
+                    cells: cells(entry, context.zone),
                     role: role(entry),
                     is_marked: self.list.is_marked(&entry.sequence),
                 })

@@ -9,6 +9,7 @@ use crate::console::dialogs::text_view::TextView;
 use crate::console::list::{ListControls, ListState};
 use crate::console::look::severity_role;
 use crate::console::widgets::table::{Column, Row};
+use crate::console::zone::Zone;
 use crate::text::plural;
 
 /// Columns of a list of messages.
@@ -37,10 +38,8 @@ pub fn cells(message: &Message, context: &Context<'_>) -> Vec<String> {
 
 /// Everything about a message.
 #[must_use]
-pub fn detail(message: &Message) -> TextView {
-    let since = message.since.map(|since| {
-        since.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S %:z").to_string()
-    });
+pub fn detail(message: &Message, zone: Zone) -> TextView {
+    let since = message.since.map(|since| zone.full(since));
     let head = [
         ("level", message.severity.word().to_owned()),
         ("code", message.code.as_str().to_owned()),
@@ -48,8 +47,7 @@ pub fn detail(message: &Message) -> TextView {
         ("message", message.text.clone()),
     ];
     let head = head.into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
-    let body =
-        format!("{}\n\nSOLUTION: {}\n\nEsc, then o goes there.", message.detail, message.solution);
+    let body = format!("{}\n\nSOLUTION: {}", message.detail, message.solution);
     TextView::new("Message", head, body)
 }
 
@@ -76,7 +74,7 @@ impl Pane for Messages {
             filter.is_empty() || filter.accepts(texts.into_iter())
         };
         self.shown = all.iter().filter(is_shown).cloned().collect();
-        self.list.settle(self.shown.iter().map(key).collect(), preview::rows(height));
+        self.list.settle_at_top(self.shown.iter().map(key).collect(), preview::rows(height));
     }
 
     fn run(&mut self, command: CommandId, _context: &Context<'_>) -> bool {
@@ -91,8 +89,8 @@ impl Pane for Messages {
         &mut self.list
     }
 
-    fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
-        self.selected().map(detail)
+    fn detail(&self, context: &Context<'_>) -> Option<TextView> {
+        self.selected().map(|message| detail(message, context.zone))
     }
 
     fn copy(&self, _context: &Context<'_>) -> Option<String> {

@@ -22,7 +22,8 @@ use super::dialogs::text_view::TextView;
 use super::list::ListControls;
 use super::look::Look;
 use super::widgets::table::{self, Column, Row, View};
-use super::widgets::{line_of, put, put_spans};
+use super::widgets::{line_of, put, put_spans_fitting};
+use super::zone::Zone;
 use crate::text;
 use crate::theme::Role;
 
@@ -71,6 +72,20 @@ impl PaneId {
         }
     }
 
+    /// The title where there is little room.
+    #[must_use]
+    pub fn short_title(self) -> &'static str {
+        match self {
+            Self::Overview => "Over",
+            Self::Storage => "Stor",
+            Self::Connections => "Conn",
+            Self::Locks => "Lock",
+            Self::Prepared => "Prep",
+            Self::Logs => "Logs",
+            Self::Messages => "Msgs",
+        }
+    }
+
     /// The digit that opens it.
     #[must_use]
     pub fn digit(self) -> usize {
@@ -102,8 +117,10 @@ pub struct Context<'a> {
     pub snapshot: Option<&'a Snapshot>,
     /// Thresholds.
     pub limits: &'a Limits,
-    /// The time of the last tick.
+    /// The moment up to which ages are counted.
     pub now: DateTime<Utc>,
+    /// Whose time is shown.
+    pub zone: Zone,
 }
 
 /// What every pane can do.
@@ -125,6 +142,14 @@ pub trait Pane {
 
     /// The selected row as plain text.
     fn copy(&self, context: &Context<'_>) -> Option<String>;
+
+    /// The row of the list that is drawn on this line of the pane.
+    fn row_at(&self, line: usize) -> Option<usize> {
+        // A caption and a heading stand above the rows.
+        let window = self.list().window();
+        let on_screen = line.checked_sub(2).filter(|line| *line < window.height)?;
+        Some(window.offset + on_screen)
+    }
 
     /// Draws it; where the cursor belongs.
     fn view(&self, context: &Context<'_>, canvas: Canvas<'_>) -> Option<Position>;
@@ -273,7 +298,9 @@ impl ListView<'_> {
         let mut spans: Vec<(String, Style)> = Vec::new();
         let mut add = |text: String, role| spans.push((text + "  ", look.style(role)));
         if let Some(stale) = stale {
-            add(stale, Role::Stale);
+            // The reason may be long: half of the line is for what the list holds.
+            let room = usize::from(line.width / 2);
+            add(text::fit(&stale, room, look.symbols.ellipsis), Role::Stale);
         }
         if list.marked() > 0 {
             add(format!("{} marked", list.marked()), Role::Info);
@@ -282,7 +309,7 @@ impl ListView<'_> {
             add(format!("filter: {}", text::clean(list.filter_text())), Role::Info);
         }
         add(text::clean(&self.caption).trim_end().to_owned(), Role::Text);
-        put_spans(buf, line, &spans);
+        put_spans_fitting(buf, line, &spans, look.symbols.ellipsis);
     }
 }
 
@@ -303,14 +330,14 @@ pub struct Canvas<'a> {
 #[must_use]
 pub fn stale_text<T>(panel: &Panel<T>, now: DateTime<Utc>) -> Option<String> {
     let error = panel.error.as_ref()?;
-    let fact = text::clean(&error.fact);
-    Some(match panel.taken_at {
+    let since = match panel.taken_at {
         Some(at) if panel.value.is_some() => {
             let seconds = u64::try_from((now - at).num_seconds()).unwrap_or(0);
-            format!("STALE {}: {fact}", text::age(seconds))
+            format!("STALE {}", text::age(seconds))
         }
-        _ => format!("not known: {fact}"),
-    })
+        _ => "not known".to_owned(),
+    };
+    Some(format!("{since}: {}", text::clean(&error.fact)))
 }
 
 /// Says that there is nothing in a place, and why.

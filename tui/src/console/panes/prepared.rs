@@ -159,10 +159,10 @@ impl Pane for Prepared {
         &mut self.list
     }
 
-    fn detail(&self, _context: &Context<'_>) -> Option<TextView> {
+    fn detail(&self, context: &Context<'_>) -> Option<TextView> {
         let one = self.selected()?;
         let blocked: Vec<String> = one.blocked.iter().map(ToString::to_string).collect();
-        let at = one.prepared_at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S %:z");
+        let at = context.zone.full(one.prepared_at);
         let head = [
             ("gid", one.gid.clone()),
             ("transaction", one.transaction.to_string()),
@@ -184,7 +184,7 @@ impl Pane for Prepared {
         for lock in &one.locks {
             body.push_str(&format!("  {} {} {}\n", lock.mode, lock.kind, lock.object));
         }
-        body.push_str("\nIt is in doubt when its coordinator is gone for good: ask there before resolving it. One that is seen on many checks while no client works on it probably is.\n\nC commits it, B rolls it back.");
+        body.push_str("\nIt is in doubt when its coordinator is gone for good: ask there before resolving it. One that is seen on many checks while no client works on it probably is.");
         Some(TextView::new("Prepared transaction", head, body))
     }
 

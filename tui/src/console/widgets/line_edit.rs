@@ -39,7 +39,9 @@ impl LineEdit {
     /// Takes a key; whether the text has changed.
     pub fn key(&mut self, event: &KeyEvent) -> bool {
         match Key::from_event(event) {
-            Some(Key::Enter | Key::Tab | Key::BackTab | Key::Up | Key::Down) => false,
+            Some(Key::Enter | Key::Tab | Key::BackTab | Key::Up | Key::Down | Key::Ctrl('j')) => {
+                false
+            }
             Some(Key::Char(_)) if self.text().chars().count() >= CHARS_MAX => false,
             _ => self.area.input(textarea_input(*event)),
         }

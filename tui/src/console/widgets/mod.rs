@@ -38,6 +38,22 @@ pub fn put_spans(buf: &mut Buffer, place: Rect, spans: &[(String, Style)]) -> u1
     x
 }
 
+/// The same, with a sign where a piece is cut.
+pub fn put_spans_fitting(buf: &mut Buffer, place: Rect, spans: &[(String, Style)], sign: &str) {
+    let mut room = usize::from(place.width);
+    let mut fitting = Vec::new();
+    for (text, style) in spans {
+        if room == 0 {
+            break;
+        }
+        let fitted = crate::text::fit(text.trim_end(), room, sign);
+        let blanks = text.len() - text.trim_end().len();
+        room = room.saturating_sub(crate::text::width(&fitted) + blanks);
+        fitting.push((fitted + &" ".repeat(blanks), *style));
+    }
+    put_spans(buf, place, &fitting);
+}
+
 /// The line of a place with this number from its top; an empty one below its end.
 #[must_use]
 pub fn line_of(place: Rect, number: usize) -> Rect {

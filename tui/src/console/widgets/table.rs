@@ -4,10 +4,31 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{fill, line_of, put};
+use super::{fill, line_of, put, put_spans};
 use crate::console::look::Look;
 use crate::text::{self, Align};
 use crate::theme::Role;
+
+/// Which cells of a column look like their row. What a session is changes every second, who it
+/// is does not: cells that keep their looks are not sent to the terminal again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// All.
+    Row,
+    /// Those of rows that are dim, or that something is wrong with.
+    Content,
+    /// Those of rows that something is wrong with.
+    Plain,
+}
+
+impl Tone {
+    fn role(self, row: Role) -> Role {
+        match (self, row) {
+            (Self::Row, _) | (_, Role::Error | Role::Warn) | (Self::Content, Role::Dim) => row,
+            _ => Role::Text,
+        }
+    }
+}
 
 /// A column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +39,27 @@ pub struct Column {
     pub width: u16,
     /// Which side its cells stand on.
     pub align: Align,
+    /// What its cells look like.
+    pub tone: Tone,
 }
 
 impl Column {
     /// A column of text.
     #[must_use]
     pub const fn text(title: &'static str, width: u16) -> Self {
-        Self { title, width, align: Align::Left }
+        Self { title, width, align: Align::Left, tone: Tone::Row }
     }
 
     /// A column of numbers.
     #[must_use]
     pub const fn number(title: &'static str, width: u16) -> Self {
-        Self { title, width, align: Align::Right }
+        Self { title, width, align: Align::Right, tone: Tone::Row }
+    }
+
+    /// The same with another tone.
+    #[must_use]
+    pub const fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
     }
 }
 
@@ -89,6 +118,7 @@ pub fn draw(
         heading.push(' ');
     }
     put(buf, line_of(place, 0), heading.trim_end(), look.style(Role::Title));
+    draw_more_signs(look, place, columns, &layout, buf);
     for (number, row) in rows.iter().enumerate() {
         let line = line_of(place, number + 1);
         if line.height == 0 {
@@ -101,6 +131,30 @@ pub fn draw(
     (line.height > 0).then(|| Position::new(line.x, line.y))
 }
 
+/// Says where columns are out of sight: `[` and `]` scroll them.
+fn draw_more_signs(
+    look: &Look,
+    place: Rect,
+    columns: &[Column],
+    layout: &[(usize, u16)],
+    buf: &mut Buffer,
+) {
+    let heading = line_of(place, 0);
+    if heading.height == 0 || heading.width < 2 {
+        return;
+    }
+    let has_last = layout.last().is_some_and(|(index, _)| index + 1 == columns.len());
+    if !has_last {
+        let last = Rect::new(heading.right() - 1, heading.y, 1, 1);
+        put(buf, last, look.symbols.right, look.style(Role::Key));
+    }
+    let is_scrolled = layout.get(1).is_some_and(|(index, _)| *index > 1);
+    if let (true, Some((_, width))) = (is_scrolled, layout.first()) {
+        let after_first = heading.x + 1 + width;
+        put(buf, Rect::new(after_first, heading.y, 1, 1), look.symbols.left, look.style(Role::Key));
+    }
+}
+
 fn draw_row(
     look: &Look,
     line: Rect,
@@ -110,21 +164,25 @@ fn draw_row(
     is_selected: bool,
     buf: &mut Buffer,
 ) {
-    let style = look.style(if is_selected { Role::Selection } else { row.role });
-    let mut text = String::with_capacity(usize::from(line.width) + 8);
-    text.push_str(if row.is_marked { look.symbols.marked } else { " " });
+    let mut pieces = Vec::with_capacity(layout.len());
+    let marked = if row.is_marked { look.symbols.marked } else { " " };
+    pieces.push((marked.to_owned(), row.role));
     for (index, width) in layout {
         let cell = row.cells.get(*index).map_or("", String::as_str);
         // A cell may hold a megabyte: only what can be shown is looked at.
         let cell = text::clean_start(cell, usize::from(*width) * 8 + 16);
-        let align = columns[*index].align;
-        text.push_str(&text::align(&cell, usize::from(*width), align, look.symbols.ellipsis));
-        text.push(' ');
+        let Column { align, tone, .. } = columns[*index];
+        let mut piece = text::align(&cell, usize::from(*width), align, look.symbols.ellipsis);
+        piece.push(' ');
+        pieces.push((piece, tone.role(row.role)));
     }
     if is_selected {
-        fill(buf, line, style);
+        fill(buf, line, look.style(Role::Selection));
     }
-    put(buf, line, text.trim_end(), style);
+    let styled = pieces
+        .into_iter()
+        .map(|(piece, role)| (piece, look.style(if is_selected { Role::Selection } else { role })));
+    put_spans(buf, line, &styled.collect::<Vec<_>>());
 }
 
 /// Which columns are shown and how wide: the first, then those after the skipped ones while
@@ -160,6 +218,18 @@ mod tests {
         Column::text("user", 10),
         Column::text("query", 20),
     ];
+
+    #[test]
+    fn what_is_wrong_shows_on_the_whole_row() {
+        for tone in [Tone::Row, Tone::Content, Tone::Plain] {
+            assert_eq!(tone.role(Role::Error), Role::Error);
+            assert_eq!(tone.role(Role::Warn), Role::Warn);
+        }
+        assert_eq!(Tone::Row.role(Role::Info), Role::Info);
+        assert_eq!(Tone::Content.role(Role::Info), Role::Text);
+        assert_eq!(Tone::Content.role(Role::Dim), Role::Dim);
+        assert_eq!(Tone::Plain.role(Role::Dim), Role::Text);
+    }
 
     #[test]
     fn the_last_column_takes_what_is_left() {

@@ -42,11 +42,31 @@ impl<'a> Window<'a> {
         usize::from(outer_width(area).saturating_sub(4))
     }
 
-    /// Draws frame and lines, as high as they need; the place inside.
-    pub fn draw(&self, look: &Look, area: Rect, lines: &[Line], buf: &mut Buffer) -> Rect {
+    /// Draws frame and lines, as high as they need; the place inside. Where there is no room for
+    /// all of them the last `tail` ones stay, which ask or tell the keys, and what is cut is
+    /// counted.
+    pub fn draw(
+        &self,
+        look: &Look,
+        area: Rect,
+        lines: &[Line],
+        tail: usize,
+        buf: &mut Buffer,
+    ) -> Rect {
         let inner = self.frame(look, area, lines.len(), buf);
-        for (number, line) in lines.iter().enumerate() {
+        let room = usize::from(inner.height);
+        let cut = lines.len().saturating_sub(room);
+        let first = if cut == 0 { lines.len() } else { room.saturating_sub(tail + 1) };
+        for (number, line) in lines.iter().take(first).enumerate() {
             put_spans(buf, line_of(inner, number), line);
+        }
+        if cut > 0 {
+            let text = format!("{} {} more lines", look.symbols.down, cut + 1);
+            put(buf, line_of(inner, first), &text, look.style(Role::Warn));
+            let last = lines.iter().skip(lines.len().saturating_sub(tail));
+            for (number, line) in last.enumerate() {
+                put_spans(buf, line_of(inner, first + 1 + number), line);
+            }
         }
         inner
     }

@@ -1,24 +1,20 @@
 //! Runs a program to its end, without a terminal: one-shot commands as a script sees them.
 
+mod running;
+
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-use rustix::process::{Pid, Signal, kill_process_group};
+use std::time::Duration;
 
 use crate::hermetic::{Environment, Home};
-use crate::{TestInstance, bin, forks, proc};
+use crate::{TestInstance, bin, forks};
+
+pub use running::Running;
 
 /// How long a command may take unless the test says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long after its end somebody may still hold its output open.
-const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 
 /// A command to be run, in an environment of its own.
 #[must_use]
@@ -140,33 +136,16 @@ impl Run {
     /// # Panics
     /// When it cannot be run.
     pub fn try_finish(self) -> Result<Finished, String> {
-        let started = Instant::now();
-        let mut child = self.spawn();
-        let mut input = child.stdin.take().expect("standard input is a pipe");
-        let text = self.input.clone();
-        // A program that does not read its input must not make the test hang.
-        std::thread::spawn(move || input.write_all(&text));
-        let stdout = Collector::read(child.stdout.take().expect("standard output is a pipe"));
-        let stderr = Collector::read(child.stderr.take().expect("standard error is a pipe"));
-        let Some(status) = wait(&mut child, self.timeout) else {
-            kill_group(&child);
-            return Err(format!(
-                "{} {:?} is not done after {:?}\nstdout:\n{}\nstderr:\n{}",
-                self.program.display(),
-                self.arguments,
-                self.timeout,
-                stdout.text(),
-                stderr.text()
-            ));
-        };
-        let closed = proc::wait_for(OUTPUT_GRACE, || stdout.is_finished() && stderr.is_finished());
-        Ok(Finished {
-            status,
-            stdout: stdout.text(),
-            stderr: stderr.text(),
-            output_held_open: !closed,
-            took: started.elapsed(),
-        })
+        self.start().try_finish()
+    }
+
+    /// Starts it and goes on; dropping it kills it.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn start(self) -> Running {
+        Running::new(self)
     }
 
     fn spawn(&self) -> Child {
@@ -218,56 +197,10 @@ impl Finished {
     }
 }
 
-/// Waits for the end of a child; `None` when it takes longer.
-fn wait(child: &mut Child, timeout: Duration) -> Option<ExitStatus> {
-    let mut status = None;
-    let ended = proc::wait_for(timeout, || {
-        status = child.try_wait().expect("a child can be waited for");
-        status.is_some()
-    });
-    if ended { status } else { None }
-}
-
-fn kill_group(child: &Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    // It may end by itself in this very moment.
-    let _ = group.map(|group| kill_process_group(group, Signal::KILL));
-}
-
-/// Reads a stream on a thread, so that what has come is known before its end.
-struct Collector {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    thread: JoinHandle<()>,
-}
-
-impl Collector {
-    fn read(mut stream: impl Read + Send + 'static) -> Self {
-        let bytes = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&bytes);
-        let thread = std::thread::spawn(move || {
-            let mut buffer = [0; 8192];
-            while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                lock(&sink).extend_from_slice(&buffer[..count]);
-            }
-        });
-        Self { bytes, thread }
-    }
-
-    fn is_finished(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&lock(&self.bytes)).into_owned()
-    }
-}
-
-fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
-    bytes.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn sh(script: &str) -> Run {
@@ -307,6 +240,15 @@ mod tests {
         let done = sh("sleep 5 & exit 0").finish();
         assert!(done.output_held_open);
         assert!(done.took < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn what_was_started_can_be_watched_and_ended() {
+        let mut running = sh("echo begun; sleep 60").start();
+        assert!(running.wait_stdout("begun", Duration::from_secs(10)));
+        assert!(running.is_running());
+        running.kill();
+        assert_eq!(running.finish().signal(), Some(9));
     }
 
     #[test]
