@@ -1,13 +1,15 @@
 //! Archiving: segments one after the other, each by a command of its own, as the server does.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::time::Instant;
 
 use super::cluster::Cluster;
 use super::host;
 use super::options::Options;
 use super::results::{Figure, Results, What};
-use super::tools::{Codec, Tool, Tools};
+use super::tools::{self, Codec, Tool, Tools};
 
 /// Starts of a command of which the median is taken.
 const STARTS: usize = 60;
@@ -64,7 +66,33 @@ fn segments_of(
         sum.bytes += 1;
     }
     results.add(What::Push(codec), Some(tool), sum);
+    if (tool, codec) == (Tool::Pgdeck, Codec::Zstd) {
+        bare_write(cluster, sum.bytes, results)?;
+    }
     Ok(())
+}
+
+/// What the disk alone costs: as many bytes in as many files, each synced, with its directory.
+fn bare_write(cluster: &Cluster, count: u64, results: &Results) -> Result<(), String> {
+    let stored = host::stored_bytes(&tools::destination(Tool::Pgdeck, cluster))?;
+    let length = usize::try_from(stored / count.max(1)).map_err(|error| error.to_string())?;
+    let place = cluster.beside("bare");
+    host::empty_directory(&place)?;
+    let content = vec![0x5a_u8; length];
+    let mut figure = Figure { bytes: count, ..Figure::default() };
+    for number in 0..count {
+        let began = Instant::now();
+        let write = || {
+            let mut file = fs::File::create_new(place.join(number.to_string()))?;
+            file.write_all(&content)?;
+            file.sync_all()?;
+            fs::File::open(&place)?.sync_all()
+        };
+        write().map_err(|error: std::io::Error| error.to_string())?;
+        figure.wall += began.elapsed().as_secs_f64();
+    }
+    results.add(What::BareWrite, None, figure);
+    fs::remove_dir_all(&place).map_err(|error| error.to_string())
 }
 
 fn nothing(tools: &Tools, tool: Tool, cluster: &Cluster, results: &Results) -> Result<(), String> {

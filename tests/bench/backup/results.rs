@@ -14,6 +14,8 @@ pub(crate) enum What {
     Verify,
     /// Pushing the kept segments, each by a command of its own.
     Push(Codec),
+    /// Writing and syncing as many bytes as a push with zstd has stored, by this process.
+    BareWrite,
     /// Pushing a small file that is there already: mostly start-up.
     PushNothing,
     /// Starting and ending a program that does nothing.

@@ -225,7 +225,8 @@ fn pgbackrest_codec(codec: Codec) -> &'static str {
     }
 }
 
-fn destination(tool: Tool, cluster: &Cluster) -> PathBuf {
+/// Where a tool stores.
+pub(crate) fn destination(tool: Tool, cluster: &Cluster) -> PathBuf {
     cluster.beside(match tool {
         Tool::Pgdeck => "stored-pgdeck",
         Tool::PgBackRest => "stored-pgbackrest",
