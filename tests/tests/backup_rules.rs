@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use pgdeck_engine::api::ErrorCode;
 use pgdeck_tests::{Finished, Major, Repository, Run, TestInstance, bin, proc};
 
 fn slow_rows(repository: &Repository) {
@@ -24,6 +25,12 @@ fn refused(done: &Finished, words: &[&str]) {
     for word in words {
         assert!(done.stderr.contains(word), "{word} is not in {}", done.stderr);
     }
+}
+
+/// An error is known by its hint, which it has from its code.
+#[track_caller]
+fn has_hint(said: &str, code: ErrorCode) {
+    assert!(said.contains(code.default_hint()), "not {code}: {said}");
 }
 
 fn is_copying(destination: &Path) -> bool {
@@ -48,6 +55,7 @@ fn a_second_backup_is_told_who_runs_the_first() {
     );
     let destination = elsewhere.to_str().unwrap();
     let other = repository.run(&["backup", "-B", destination]).finish();
+    has_hint(&other.stderr, ErrorCode::BackupRunning);
     refused(&other, &["another backup of this instance", &format!("pid {pid}")]);
     assert!(first.wait().unwrap().success());
     assert_eq!(repository.backups()[0]["status"], "COMPLETE");
@@ -69,6 +77,7 @@ fn a_lost_session_ends_the_backup_and_the_next_one_goes_on() {
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(2), "{said}");
     assert!(said.contains("the session that holds the backup open was lost"), "{said}");
+    has_hint(&said, ErrorCode::BackupAbandoned);
     assert!(said.contains("INCOMPLETE"), "{said}");
     let label = repository.backup(&[]);
     assert_eq!(repository.backups().len(), 1);
@@ -109,6 +118,14 @@ fn what_is_missing_is_named() {
             .finish()
     };
     refused(&run(&["backup"]), &["has no backup destination", "pgx.backup_destination"]);
+    has_hint(&run(&["backup"]).stderr, ErrorCode::BackupDestinationUnset);
+    has_hint(
+        &run(&["backup", "-B", destination.to_str().unwrap()]).stderr,
+        ErrorCode::BackupNotPossible,
+    );
+    let file = run(&["backup", "-B", "/etc/hosts"]);
+    refused(&file, &["is no directory"]);
+    has_hint(&file.stderr, ErrorCode::RepositoryUnreadable);
     refused(&run(&["backup", "-B", "/nowhere/at/all"]), &["is missing", "HINT"]);
     let place = destination.to_str().unwrap();
     refused(
@@ -130,6 +147,7 @@ fn an_archive_that_stands_still_is_explained() {
     repository.instance.reload();
     let done = repository.run(&["backup", "--archive-timeout", "3"]).finish();
     refused(&done, &["did not arrive", "archive_command fails for 0000", "HINT"]);
+    has_hint(&done.stderr, ErrorCode::ArchiveStuck);
     assert!(repository.backups().is_empty(), "nothing was begun");
 }
 
@@ -198,6 +216,7 @@ fn two_generations_are_kept_and_old_wal_goes() {
     // Deleting by hand: never what others are based on, and only when confirmed.
     let done = repository.run(&["backup", "delete", &labels[2], "--yes"]).finish();
     refused(&done, &["needed by others", &labels[3]]);
+    has_hint(&done.stderr, ErrorCode::BackupNeeded);
     refused(&repository.run(&["backup", "delete", &labels[3]]).finish(), &["not confirmed"]);
     repository.run(&["backup", "delete", &labels[3], "--yes"]).finish().expect_code(0);
     repository.run(&["backup", "delete", &labels[2], "--yes"]).finish().expect_code(0);
@@ -240,15 +259,40 @@ fn the_commands_of_the_guide() {
 }
 
 #[test]
+fn backups_are_listed_and_verified_when_the_data_disk_is_gone() {
+    let repository = Repository::start(Major::V16);
+    repository.backup(&[]);
+    repository.instance.stop(pgdeck_tests::StopMode::Fast);
+    let data = repository.instance.data_directory();
+    let away = data.with_extension("away");
+    fs::rename(data, &away).unwrap();
+    let place = repository.destination().to_str().unwrap();
+    // By both names, and by the destination alone.
+    let listed = repository.run(&["backups", "-B", place]).finish();
+    let alone = Run::pgdeck().args(["backups", "-B", place]).finish();
+    let verified = Run::pgdeck().args(["verify", "-B", place]).finish();
+    fs::rename(&away, data).unwrap();
+    assert!(listed.expect_code(0).stdout.contains("COMPLETE"));
+    assert!(alone.expect_code(0).stdout.contains("COMPLETE"));
+    verified.expect_code(0);
+}
+
+#[test]
 fn restore_points_are_registered() {
     let repository = Repository::start(Major::V13);
+    // WAL from before the first backup is of no use and not kept.
+    repository.backup(&[]);
     let made = repository.run(&["restore-point", "batch_20260701_1"]).finish().expect_code(0);
     assert!(made.stdout.contains("is at 0/"), "{}", made.stdout);
     let too_long = repository.run(&["restore-point", &"x".repeat(64)]).finish();
     assert_eq!(too_long.code(), Some(64), "{}", too_long.stderr);
+    // One made with psql is found in the archive, once its segment is there.
+    repository.instance.sql("postgres", "select pg_create_restore_point('by psql')");
+    repository.backup(&[]);
     let listed = repository.run(&["restore-point", "--json"]).finish().expect_code(0);
     let points: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
-    assert_eq!(points.as_array().unwrap().len(), 1);
+    assert_eq!(points.as_array().unwrap().len(), 2, "{points}");
+    assert_eq!(points[1]["name"], "by psql");
     assert_eq!(points[0]["name"], "batch_20260701_1");
     let lsn = points[0]["lsn"].as_str().unwrap();
     assert!(made.stdout.contains(lsn), "{lsn}");
@@ -263,6 +307,7 @@ fn a_destination_that_cannot_be_written_is_told() {
     let done = repository.run(&["backup"]).finish();
     fs::set_permissions(repository.destination(), fs::Permissions::from_mode(0o700)).unwrap();
     refused(&done, &["cannot be locked", "Permission denied"]);
+    has_hint(&done.stderr, ErrorCode::RepositoryWrite);
     repository.backup(&[]);
 }
 

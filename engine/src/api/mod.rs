@@ -31,5 +31,5 @@ pub use snapshot::*;
 pub use storage::*;
 pub use wal::*;
 
-pub use crate::engine::{Demo, Engine, run_demo_load, wal_get, wal_push};
+pub use crate::engine::{Demo, Engine, data_directory_of, run_demo_load, wal_get, wal_push};
 pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};

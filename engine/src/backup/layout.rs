@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -34,10 +35,11 @@ pub const LOCK_FILE: &str = "backup.lock";
 
 const LABEL_FORMAT: &str = "%Y-%m-%d_%H-%M-%S";
 
-/// The name of a backup: when it was begun, in UTC, such as `2026-07-01_13-30-40`.
+/// The name of a backup: when it was begun, in UTC, such as `2026-07-01_13-30-40`. Cheap to
+/// clone: a list of files names a few backups very often.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Label(String);
+pub struct Label(Arc<str>);
 
 /// The text is not the name of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +50,7 @@ impl Label {
     /// The name of a backup begun then.
     #[must_use]
     pub fn at(moment: DateTime<Utc>) -> Self {
-        Self(moment.format(LABEL_FORMAT).to_string())
+        Self(moment.format(LABEL_FORMAT).to_string().into())
     }
 
     /// When the backup was begun.
@@ -68,7 +70,7 @@ impl Label {
     /// The backup's directory.
     #[must_use]
     pub fn directory(&self, destination: &Path) -> PathBuf {
-        destination.join(&self.0)
+        destination.join(self.as_str())
     }
 }
 
@@ -80,7 +82,7 @@ impl FromStr for Label {
         let naive = parsed.map_err(|_| ParseLabelError)?;
         // The parser takes single digits, too; a name has one form only.
         if naive.format(LABEL_FORMAT).to_string() == text {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(ParseLabelError)
         }
@@ -97,7 +99,7 @@ impl TryFrom<String> for Label {
 
 impl From<Label> for String {
     fn from(label: Label) -> Self {
-        label.0
+        label.0.as_ref().to_owned()
     }
 }
 

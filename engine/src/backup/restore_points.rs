@@ -6,8 +6,11 @@ use std::path::Path;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::layout::RESTORE_POINTS_FILE;
-use crate::api::RestorePointInfo;
+use crate::api::{RestorePointInfo, Result};
+use crate::pg::wal::WalFileName;
 use crate::sys::disk::Disk;
+use crate::wal::archive::Archive;
+use crate::wal::identity;
 
 const BYTES_MAX: u64 = 64 << 20;
 /// Bytes of a restore point's name at most (`MAXFNAMELEN` in `xlog_internal.h`, less its end).
@@ -43,6 +46,36 @@ pub fn read(disk: &Disk, destination: &Path) -> io::Result<Vec<RestorePointInfo>
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// The register, and the restore points that the indexes of archived WAL tell of: those made
+/// with `psql`. Oldest first.
+///
+/// # Errors
+/// `RepositoryUnreadable`.
+pub fn all(disk: &Disk, destination: &Path) -> Result<Vec<RestorePointInfo>> {
+    let mut points =
+        read(disk, destination).map_err(|error| identity::unreadable(destination, &error))?;
+    // Without an archive there is nothing more to be found.
+    let Ok(archive) = Archive::open(disk, destination) else { return Ok(points) };
+    for name in archive.list()?.names() {
+        let WalFileName::Segment(segment) = name else { continue };
+        let Some(index) = archive.index(name)? else { continue };
+        for found in index.restore_points {
+            let lsn = found.end.to_string();
+            if points.iter().any(|point| point.name == found.name && point.lsn == lsn) {
+                continue;
+            }
+            points.push(RestorePointInfo {
+                name: found.name,
+                lsn,
+                timeline: segment.timeline().as_u32(),
+                created_at: found.at.unwrap_or_default(),
+            });
+        }
+    }
+    points.sort_by_key(|point| point.created_at);
+    Ok(points)
 }
 
 fn line(point: &RestorePointInfo) -> String {

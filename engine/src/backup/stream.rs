@@ -22,6 +22,8 @@ pub struct ContentStream<'a> {
     at: u64,
     end: u64,
     stored: Vec<u8>,
+    /// Where in `stored` the next frame begins.
+    taken: usize,
     /// Decoded bytes, from `position` on not yet given out.
     decoded: Vec<u8>,
     position: usize,
@@ -51,6 +53,7 @@ impl<'a> ContentStream<'a> {
             at: place.offset,
             end: place.offset.saturating_add(place.stored),
             stored: Vec::new(),
+            taken: 0,
             decoded: Vec::new(),
             position: 0,
             frame: Vec::new(),
@@ -131,26 +134,40 @@ impl<'a> ContentStream<'a> {
 
     /// Decodes the next frame; false when there is none.
     fn fill(&mut self) -> io::Result<bool> {
-        if self.at >= self.end {
+        if self.stored.len() - self.taken < Decoder::stored_bytes_max() {
+            self.read_more()?;
+        }
+        let stored = &self.stored[self.taken..];
+        if stored.is_empty() {
             return Ok(false);
         }
-        let wanted = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        self.stored.resize(wanted.min(Decoder::stored_bytes_max()), 0);
-        if self.file.read_at(&mut self.stored, self.at)? != self.stored.len() {
-            return Err(self.invalid("the pack is cut"));
-        }
-        let decoded = self.decoder.frame(&self.stored, &mut self.frame);
-        let length = match decoded {
+        let length = match self.decoder.frame(stored, &mut self.frame) {
             Ok(Some(length)) if length > 0 => length,
             Ok(_) => return Err(self.invalid("the pack is cut")),
             Err(error) => return Err(self.invalid(&error.to_string())),
         };
-        self.digest.update(&self.stored[..length]);
-        self.at += u64::try_from(length).unwrap_or(0);
+        self.digest.update(&stored[..length]);
+        self.taken += length;
         self.decoded.drain(..self.position);
         self.position = 0;
         self.decoded.append(&mut self.frame);
         Ok(true)
+    }
+
+    /// Reads on until one whole frame is surely there, or the place ends.
+    fn read_more(&mut self) -> io::Result<()> {
+        self.stored.drain(..self.taken);
+        self.taken = 0;
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let from = self.stored.len();
+        let wanted = left.min(2 * Decoder::stored_bytes_max() - from);
+        self.stored.resize(from + wanted, 0);
+        let read = self.file.read_at(&mut self.stored[from..], self.at)?;
+        if read != wanted {
+            return Err(self.invalid("the pack is cut"));
+        }
+        self.at += u64::try_from(wanted).unwrap_or(0);
+        Ok(())
     }
 
     fn invalid(&self, what: &str) -> io::Error {

@@ -187,8 +187,7 @@ impl Backups {
             .as_owner(move |site| {
                 let destination = site.destination(destination.as_deref())?;
                 let entries = catalog::read(&site.disk, &destination)?;
-                let points = restore_points::read(&site.disk, &destination)
-                    .map_err(|error| crate::wal::identity::unreadable(&destination, &error))?;
+                let points = restore_points::all(&site.disk, &destination)?;
                 Ok(Event::Backups {
                     request,
                     destination,
@@ -275,6 +274,15 @@ impl Backups {
             .await?;
         Ok(format!("restore point \"{name}\" is at {lsn}"))
     }
+}
+
+/// The data directory of the newest backup in a destination, for a command that names only
+/// the destination.
+#[must_use]
+pub fn data_directory_of(destination: &std::path::Path) -> Option<PathBuf> {
+    let entries = catalog::read(&Disk::real(), destination).ok()?;
+    let newest = entries.iter().rev().find_map(catalog::CatalogEntry::complete)?;
+    Some(newest.cluster.data_directory.clone())
 }
 
 fn summary(report: &VerifyReport) -> String {

@@ -23,6 +23,7 @@ use crate::instance::config_file::ConfigFile;
 use crate::monitor::publisher::Publisher;
 
 pub use archive::{wal_get, wal_push};
+pub use backups::data_directory_of;
 
 pub use crate::demo::Demo;
 pub use crate::demo::load::run as run_demo_load;

@@ -45,11 +45,8 @@ impl Link {
         };
         let timeout = format!("{}ms", limit.as_millis());
         link.rows(&sql::SESSION_SETUP, &[&timeout, &timeout]).await?;
-        // Superusers only: for others the refusal would stand in the server log at each
-        // connection, and the probes show in a log that logs everything.
-        if link.connected.server.is_superuser == Some(true) {
-            let _ = link.rows(&sql::SESSION_QUIET, &[]).await;
-        }
+        // Superusers only; for others the probes show in a log that logs everything.
+        link.rows(&sql::SESSION_QUIET, &[]).await?;
         Ok(link)
     }
 

@@ -18,6 +18,10 @@ pub const INDEX_SUFFIX: &str = ".idx";
 /// is: encrypted or random bytes cost time at every reading and save nothing.
 const WORTHWHILE_PERCENT: usize = 95;
 
+/// Content from this size on is compressed by several threads at once.
+const SHARED_FROM_BYTES: usize = 4 << 20;
+const COMPRESSORS: u32 = 2;
+
 /// The form of a stored file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StoredForm {
@@ -68,6 +72,10 @@ pub fn encode(
         WalCompression::Zstd(level) => {
             let mut compressor = zstd::bulk::Compressor::new(level)?;
             compressor.include_checksum(true)?;
+            // The server waits for the push; the frame is the same however many make it.
+            if content.len() >= SHARED_FROM_BYTES {
+                compressor.multithread(COMPRESSORS)?;
+            }
             (StoredForm::Zstd, compressor.compress(content)?)
         }
         WalCompression::Lz4 => (StoredForm::Lz4, encode_lz4(content)?),

@@ -98,6 +98,10 @@ fn others_get_colours_of_their_own_kind() {
 
 fn selection_differs(console: &Console) -> bool {
     let (row, _) = console.cursor();
+    // While a screen is being drawn the cursor may stand on its last line.
+    if row + 1 >= console.size().1 {
+        return false;
+    }
     let (here, below) = (console.cell(row, 2), console.cell(row + 1, 2));
     here.inverse() || here.bgcolor() != below.bgcolor()
 }

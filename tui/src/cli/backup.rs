@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pgdeck_engine::api::{
     BackupInfo, BackupKind, BackupRequest, Command, Error, ErrorCode, Event, JobId, JobStatus,
-    Result, Soundness, VerifyDepth, VerifyReport,
+    Result, Soundness, VerifyDepth, VerifyReport, data_directory_of,
 };
 
 use super::args::GlobalArgs;
@@ -152,12 +152,25 @@ fn progress_line(status: &JobStatus) -> String {
     line
 }
 
+/// Which instance is meant: without any name, the one whose backups are in the destination.
+fn named(global: &GlobalArgs, destination: Option<&Path>) -> GlobalArgs {
+    let mut named = global.clone();
+    let is_named = named.data_directory.is_some()
+        || named.dsn.is_some()
+        || named.instance.is_some()
+        || std::env::var_os("PGDATA").is_some_and(|value| !value.is_empty());
+    if let (false, Some(destination)) = (is_named, destination) {
+        named.data_directory = data_directory_of(destination);
+    }
+    named
+}
+
 /// Lists the backups of a destination.
 ///
 /// # Errors
 /// Why they cannot be listed.
 pub async fn list(global: &GlobalArgs, args: &BackupsArgs) -> Result<u8> {
-    let mut engine = OneShot::start(engine_config(global))?;
+    let mut engine = OneShot::start(engine_config(&named(global, args.destination.as_deref())))?;
     let instance = engine.only_instance().await?.identity.id.clone();
     let command = Command::FetchBackups { instance, destination: args.destination.clone() };
     let Event::Backups { backups, .. } = engine.ask(command).await? else {
@@ -188,7 +201,7 @@ fn table(backups: &[BackupInfo]) -> String {
 /// # Errors
 /// Why it cannot be verified.
 pub async fn verify(global: &GlobalArgs, args: &VerifyArgs) -> Result<u8> {
-    let mut engine = OneShot::start(engine_config(global))?;
+    let mut engine = OneShot::start(engine_config(&named(global, args.destination.as_deref())))?;
     let instance = engine.only_instance().await?.identity.id.clone();
     let command = Command::Verify {
         instance,

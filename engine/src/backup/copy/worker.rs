@@ -163,7 +163,12 @@ impl<'a> Worker<'a> {
         };
         match (before, old_hashes) {
             (Some(before), Some(hashes)) => self.delta(reading, &before, &hashes),
-            (before, _) => self.whole(reading, before.as_ref()),
+            (before, _) => {
+                // An older state of it lies in a pack of the interrupted backup: whoever unpacks
+                // that by hand must find the right one in a later pack.
+                let is_stale = self.shared.work.adopted.files.contains_key(reading.path);
+                self.whole(reading, before.as_ref().filter(|_| !is_stale))
+            }
         }
     }
 
