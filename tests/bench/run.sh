@@ -3,9 +3,10 @@
 #
 #   tests/bench/run.sh              all of them
 #   tests/bench/run.sh console      the console beside its peers
+#   tests/bench/run.sh backup       backups and the WAL archive beside pgBackRest, pg_basebackup
 #
 # Options after the section go to the program that measures: --alone, --brief, --runs N,
-# --major N, --write FILE. The exit code tells whether the measurement worked; a missed budget
+# --write FILE; for the console also --major N. The exit code tells whether the measurement worked; a missed budget
 # is printed and is no failure.
 #
 # The server is fetched as for the tests. Peers are installed once: Debian's by apt-get as
@@ -15,7 +16,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 cargo=${CARGO:-cargo}
 built=${CARGO_TARGET_DIR:-$PWD/target}/release
-all_sections='console'
+all_sections='console backup'
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
@@ -80,11 +81,21 @@ section_console() {
     PGDECK_BIN=${PGDECK_BIN:-$built/pgdeck} "$built/pgdeck-bench" console "$@"
 }
 
+# Clusters of 2 GB and 0.5 GB are made in the cache once.
+section_backup() {
+    cache=$(choose_cache)
+    mkdir -p "$cache" || return 1
+    tests/majors.sh --only 15 || return 1
+    debian_peer PGBACKREST pgbackrest pgbackrest
+    PGDECK_BENCH_CACHE=$cache PGDECK_BIN=${PGDECK_BIN:-$built/pgdeck} \
+        "$built/pgdeck-bench" backup "$@"
+}
+
 sections=$all_sections
 case ${1:-} in
 '' | -*) ;;
 all) shift ;;
-console) sections=$1 && shift ;;
+console | backup) sections=$1 && shift ;;
 *)
     echo "there is no section $1; sections: $all_sections" >&2
     exit 64

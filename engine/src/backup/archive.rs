@@ -9,7 +9,10 @@ use crate::api::{Error, ErrorCode, Lsn, Result, TimelineId};
 use crate::pg::wal::{SegmentName, SegmentSize, WalFileName};
 use crate::wal::archive::Archive;
 
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The first pause between two looks; each is twice the one before, up to the longest. A segment
+/// is often there within milliseconds, and a small backup is mostly waiting.
+const LOOK_AFTER: Duration = Duration::from_millis(5);
+const LOOK_EVERY_MAX: Duration = Duration::from_millis(80);
 const PING_EVERY: Duration = Duration::from_secs(5);
 
 /// What is waited for.
@@ -46,6 +49,7 @@ impl Wait<'_> {
     async fn wait_for(&self, name: SegmentName) -> Result<()> {
         let began = Instant::now();
         let mut pinged = began;
+        let mut pause = LOOK_AFTER;
         loop {
             if self.is_there(name).await? {
                 return Ok(());
@@ -57,7 +61,8 @@ impl Wait<'_> {
                 self.session.ping().await?;
                 pinged = Instant::now();
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOK_EVERY_MAX);
         }
     }
 

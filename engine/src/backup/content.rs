@@ -28,8 +28,9 @@ struct Layer<'a> {
     runs: Option<std::slice::Iter<'a, Run>>,
     /// What is left of the run at hand.
     current: Option<Run>,
-    /// Bytes of a block that came in pieces, and pieces not yet used.
+    /// Decoded bytes, from `used` on not yet given out.
     waiting: Vec<u8>,
+    used: usize,
 }
 
 impl<'a> ContentReader<'a> {
@@ -80,7 +81,7 @@ impl<'a> ContentReader<'a> {
                 out.extend_from_slice(bytes);
                 is_found = true;
             }
-            layer.waiting.drain(..length);
+            layer.used += length;
         }
         if !is_found {
             return Err(invalid("a block is stored nowhere"));
@@ -92,7 +93,7 @@ impl<'a> ContentReader<'a> {
     /// Nothing may be left over in the newest state. Older ones may have been longer.
     fn check_end(&mut self) -> io::Result<()> {
         let Some(newest) = self.layers.first_mut() else { return Ok(()) };
-        let is_at_end = newest.waiting.is_empty()
+        let is_at_end = newest.used == newest.waiting.len()
             && newest.stream.as_mut().map_or(Ok(None), ContentStream::piece)?.is_none();
         if is_at_end { Ok(()) } else { Err(invalid("more is stored than the list says")) }
     }
@@ -119,7 +120,14 @@ impl<'a> Layer<'a> {
             }
             None => None,
         };
-        Ok(Self { stream, size: entry.stamp.size, runs, current: None, waiting: Vec::new() })
+        Ok(Self {
+            stream,
+            size: entry.stamp.size,
+            runs,
+            current: None,
+            waiting: Vec::new(),
+            used: 0,
+        })
     }
 
     /// Whether this state stores the block, which is then the next to be read from it.
@@ -142,14 +150,17 @@ impl<'a> Layer<'a> {
     }
 
     fn read(&mut self, length: usize) -> io::Result<&[u8]> {
-        while self.waiting.len() < length {
+        while self.waiting.len() - self.used < length {
+            // Once for each piece, not for each block: a piece holds a hundred and more of them.
+            self.waiting.drain(..self.used);
+            self.used = 0;
             let Some(stream) = &mut self.stream else { return Err(invalid("it is not stored")) };
             match stream.piece()? {
                 Some(piece) => self.waiting.extend_from_slice(piece),
                 None => return Err(invalid("less is stored than the list says")),
             }
         }
-        Ok(&self.waiting[..length])
+        Ok(&self.waiting[self.used..self.used + length])
     }
 }
 

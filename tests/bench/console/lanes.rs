@@ -8,7 +8,6 @@ use super::options::{Options, SIZES};
 use super::programs::{Kind, Program};
 use super::results::{Measure, Results};
 use super::setting::{MANY, SESSIONS, Setting};
-use super::table;
 use super::watch::{self, Window};
 
 /// What happens at a start has calmed down after this.
@@ -54,7 +53,7 @@ pub(crate) fn quiet(options: &Options, programs: &[Program], quiet: &Setting, re
     for (size, place) in SIZES.into_iter().enumerate() {
         for program in Program::present(programs) {
             for _ in 0..runs(options, program) {
-                table::say(&format!("quiet: {} at {:?}", program.name, place));
+                crate::say(&format!("quiet: {} at {:?}", program.name, place));
                 let running = run(program, size, &quiet.instance, CONNECTIONS);
                 let window = watch_unchanged(&running, options.quiet_for);
                 let add = |measure, value| results.add(measure, program.kind, size, Ok(value));
@@ -96,7 +95,7 @@ pub(crate) fn live(options: &Options, programs: &[Program], live: &Setting, resu
     for (size, place) in SIZES.into_iter().enumerate() {
         for program in Program::present(programs) {
             for _ in 0..runs(options, program) {
-                table::say(&format!("live: {} at {:?}", program.name, place));
+                crate::say(&format!("live: {} at {:?}", program.name, place));
                 let running = run(program, size, &live.instance, CONNECTIONS);
                 let window = watch::watch(&running.console, options.live_for, &running.backends);
                 note(program, size, &window, &running.console, results);
@@ -135,7 +134,7 @@ pub(crate) fn many(options: &Options, programs: &[Program], mut quiet: Setting, 
     quiet.add_locks();
     for program in Program::present(programs).filter(|program| program.knows_postgresql()) {
         for (size, place) in SIZES.into_iter().enumerate() {
-            table::say(&format!("many: {} at {:?}", program.name, place));
+            crate::say(&format!("many: {} at {:?}", program.name, place));
             let running = run(program, size, &quiet.instance, CONNECTIONS);
             let window = watch::watch(&running.console, options.live_for, &running.backends);
             let add = |measure, value| results.add(measure, program.kind, size, Ok(value));

@@ -22,12 +22,14 @@ use programs::Program;
 use results::Results;
 use setting::Setting;
 
+use crate::say;
+
 /// Measures and prints. Budgets that are missed are no failure; what could not be measured is.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
     let options = Options::of(arguments);
     let programs = Program::all(&options);
     let results = Results::default();
-    table::say(&format!("{} starts: {}", options.describe(), programs::describe(&programs)));
+    say(&format!("{} starts: {}", options.describe(), programs::describe(&programs)));
 
     let quiet = Setting::quiet(&options);
     start::measure(&options, &programs, &quiet, &results);
@@ -40,11 +42,11 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
     lanes::many(&options, &programs, quiet, &results);
 
     let report = table::report(&options, &programs, &results);
-    table::say(&report);
+    say(&report);
     options.write(&report);
     let failures = table::failures(&options, &results);
     for failure in &failures {
-        table::say(&format!("not measured: {failure}"));
+        say(&format!("not measured: {failure}"));
     }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

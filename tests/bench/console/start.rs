@@ -9,7 +9,6 @@ use super::programs::{Kind, Program};
 use super::results::{Measure, Results};
 use super::setting::Setting;
 use super::silent::{SilentNames, SilentServer};
-use super::table;
 use super::watch;
 
 /// How long anything may take on a server that answers, and on one that does not.
@@ -19,7 +18,7 @@ const LIMIT_SILENT: Duration = Duration::from_secs(3);
 const STARTS: usize = 5;
 
 pub(crate) fn measure(options: &Options, programs: &[Program], quiet: &Setting, results: &Results) {
-    table::say("measuring starts");
+    crate::say("measuring starts");
     let silent = SilentServer::start();
     let names = SilentNames::start();
     for (index, size) in SIZES.into_iter().enumerate() {

@@ -216,9 +216,3 @@ fn shown(value: f64, unit: Unit) -> String {
         Unit::Mebibytes => format!("{:.1}", value / MIB),
     }
 }
-
-/// To whoever waits for the numbers.
-#[expect(clippy::print_stdout, reason = "this is the front of a program")]
-pub(crate) fn say(text: &str) {
-    println!("{text}");
-}

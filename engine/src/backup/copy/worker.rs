@@ -181,11 +181,12 @@ impl<'a> Worker<'a> {
         let mut at = 0;
         let mut has_begun = false;
         loop {
-            self.buffer.clear();
+            let start = if at == 0 { headers.len() } else { 0 };
             if at == 0 {
+                self.buffer.clear();
                 self.buffer.extend_from_slice(&headers);
             }
-            let count = self.read_chunk(&mut reading, at)?;
+            let count = self.read_chunk(&mut reading, at, start)?;
             at += count;
             if at == size {
                 let padded = self.buffer.len() + tar::padding(size);
@@ -230,9 +231,8 @@ impl<'a> Worker<'a> {
         let mut changed = Changed::default();
         let mut at = 0;
         while at < size {
-            self.buffer.clear();
             let first = reading.hashes.len();
-            at += self.read_chunk(&mut reading, at)?;
+            at += self.read_chunk(&mut reading, at, 0)?;
             for (block, number) in self.buffer.chunks(unit).zip(first..) {
                 if old.get(number) != reading.hashes.get(number) {
                     changed.push(number, block, reading.hashes[number]);
@@ -288,15 +288,16 @@ impl<'a> Worker<'a> {
         Ok(entry)
     }
 
-    /// Appends the next piece of the file to the buffer, checked and hashed. What the file
-    /// has lost since its size was taken is zeros, as in `sendFile()` of `basebackup.c`.
-    fn read_chunk(&mut self, reading: &mut Reading<'_>, at: u64) -> Result<u64> {
+    /// Puts the next piece of the file into the buffer from `start` on, checked and hashed. What
+    /// the file has lost since its size was taken is zeros, as in `sendFile()` of
+    /// `basebackup.c`.
+    fn read_chunk(&mut self, reading: &mut Reading<'_>, at: u64, start: usize) -> Result<u64> {
         self.heed_stop()?;
         let work = &self.shared.work;
         let unit = usize::try_from(work.block_bytes).unwrap_or(8192);
         let left = usize::try_from(reading.stamp.size - at).unwrap_or(usize::MAX);
         let length = left.min(FRAME_BYTES);
-        let start = self.buffer.len();
+        // What is in it from the piece before is overwritten; only a longer one is filled anew.
         self.buffer.resize(start + length, 0);
         let bytes = &mut self.buffer[start..];
         let place = || work.data_directory.join(reading.path);

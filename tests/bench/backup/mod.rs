@@ -1,0 +1,54 @@
+//! What backups and the WAL archive cost beside pgBackRest and `pg_basebackup`, on one cluster.
+//!
+//! The cluster is made once and kept in a cache. Every tool is run as its owner, with an empty
+//! destination on the same disk, in turns; wall time, processor time of the program with its
+//! children and of the server's sessions, the peak of memory (`VmHWM`) and stored bytes are
+//! taken from outside.
+
+mod cluster;
+mod full;
+mod growth;
+mod host;
+mod options;
+mod push;
+mod results;
+mod table;
+mod tools;
+
+use std::process::ExitCode;
+
+use cluster::Cluster;
+use options::Options;
+use results::Results;
+use tools::Tools;
+
+use crate::say;
+
+/// Measures and prints. Goals that are missed are no failure; what could not be measured is.
+pub(crate) fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let options = Options::of(arguments);
+    let results = Results::default();
+    let outcome = measure(&options, &results);
+    let report = table::report(&options, &results);
+    say(&report);
+    options.write(&report);
+    if let Err(reason) = &outcome {
+        say(&format!("not measured: {reason}"));
+    }
+    for failure in results.failures() {
+        say(&format!("not measured: {failure}"));
+    }
+    let is_whole = outcome.is_ok() && results.failures().is_empty();
+    if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn measure(options: &Options, results: &Results) -> Result<(), String> {
+    let tools = Tools::find(options)?;
+    let main = Cluster::ready(options, &cluster::MAIN)?;
+    say(&format!("cluster of {:.0} MB", host::megabytes(main.bytes()?)));
+    full::measure(options, &tools, &main, results)?;
+    push::measure(options, &tools, &main, results)?;
+    drop(main);
+    let small = Cluster::ready(options, &cluster::SMALL)?;
+    growth::measure(options, &tools, &small, results)
+}
