@@ -10,7 +10,8 @@ use crate::sys::clock;
 use crate::sys::credentials::Credentials;
 
 /// A journal that could not be opened is tried again after this.
-const RETRY_AFTER: Duration = Duration::from_secs(60);
+/// Two processes that make the journal at once meet: one of them has to come again soon.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Open messages are written when they change, and this often so that `last_seen_ms` is right.
 const MESSAGES_AT_LEAST: Duration = Duration::from_secs(300);
 const PRUNE_EVERY: Duration = Duration::from_secs(6 * 3_600);

@@ -46,10 +46,13 @@ pub(crate) struct Best {
     pub(crate) longest: f64,
 }
 
+/// What was measured, and of which program.
+type Measured = (What, Option<Tool>);
+
 /// Everything measured, in the order it was.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
-    all: Mutex<HashMap<(What, Option<Tool>), Vec<Figure>>>,
+    all: Mutex<HashMap<Measured, Vec<Figure>>>,
     failures: Mutex<Vec<String>>,
 }
 

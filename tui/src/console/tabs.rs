@@ -18,19 +18,23 @@ const WIDE_FROM: u16 = 110;
 /// One tab: its pane and its pieces of text.
 type Tab = (PaneId, Vec<(String, Role)>);
 
-/// The tabs in order, with short titles where the line has no room for the whole ones.
+/// The tabs in order. Where the line has no room for every whole title, the longest are made
+/// short first; the one of the pane on the screen stays whole as long as it can.
 fn tabs(state: &State, columns: u16) -> (Vec<Tab>, usize) {
     let gap = if columns >= WIDE_FROM { 3 } else { 1 };
-    let build = |title: fn(PaneId) -> &'static str| -> Vec<Tab> {
-        PaneId::ALL.into_iter().map(|pane| (pane, tab(state, pane, title(pane)))).collect()
-    };
-    let whole = build(PaneId::title);
-    let width: usize = whole.iter().map(|tab| width(tab) + gap).sum();
-    // One blank before the first, none needed behind the last.
-    match width - gap < usize::from(columns) {
-        true => (whole, gap),
-        false => (build(PaneId::short_title), 1),
+    let mut tabs: Vec<Tab> =
+        PaneId::ALL.into_iter().map(|pane| (pane, tab(state, pane, pane.title()))).collect();
+    let mut shortened: Vec<PaneId> = PaneId::ALL.to_vec();
+    shortened.sort_by_key(|pane| (*pane == state.pane, std::cmp::Reverse(pane.title().len())));
+    for pane in shortened {
+        // One blank before the first, none needed behind the last.
+        let taken: usize = tabs.iter().map(|tab| width(tab) + gap).sum();
+        if taken - gap < usize::from(columns) {
+            break;
+        }
+        tabs[pane.digit() - 1].1 = tab(state, pane, pane.short_title());
     }
+    (tabs, gap)
 }
 
 fn tab(state: &State, pane: PaneId, title: &str) -> Vec<(String, Role)> {
