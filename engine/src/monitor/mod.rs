@@ -1,5 +1,6 @@
 //! The poll: one task per instance that probes, keeps samples and publishes snapshots.
 
+mod acting;
 pub mod backup_watch;
 pub mod link;
 pub mod local;
@@ -11,3 +12,4 @@ pub mod rates;
 pub mod server;
 pub mod storage_watch;
 pub mod task;
+mod tending;

@@ -14,22 +14,21 @@ use super::local::LocalWatch;
 use super::memory::{Memory, keep_beginnings};
 use super::probes::Probes;
 use super::publisher::Publisher;
+use super::tending::wait_for;
 use crate::api::{
     BackendTarget, Error, ErrorCode, InstanceIdentity, InstanceState, InstanceStatus, Interest,
     JobState, Limits, Locality, OperationRecord, Result, SignalKind, SignalResult, Snapshot,
 };
-use crate::connections::actions;
 use crate::instance::access::Access;
 use crate::jobs::board::JobBoard;
 use crate::messages;
-use crate::pg::conninfo::APPLICATION_NAME_DEFAULT;
 use crate::sys::clock;
-use crate::sys::credentials::{self, Credentials};
+use crate::sys::credentials::Credentials;
 use crate::sys::process_table;
 
 /// Wait between attempts to connect: doubled from the first to the second.
-const RECONNECT_MIN: Duration = Duration::from_millis(500);
-const RECONNECT_MAX: Duration = Duration::from_secs(10);
+pub(super) const RECONNECT_MIN: Duration = Duration::from_millis(500);
+pub(super) const RECONNECT_MAX: Duration = Duration::from_secs(10);
 /// Instances that are not on the screen are looked at this often.
 const UNSEEN_INTERVAL_MIN: Duration = Duration::from_secs(5);
 /// Jobs of other processes are looked for this often.
@@ -97,11 +96,11 @@ pub struct Monitor {
     publisher: Publisher,
     board: JobBoard,
     orders: mpsc::Receiver<Order>,
-    link: Option<Link>,
-    connecting: Option<JoinHandle<Result<Link>>>,
-    connect_at: Option<Instant>,
-    backoff: Duration,
-    connect_error: Option<Error>,
+    pub(super) link: Option<Link>,
+    pub(super) connecting: Option<JoinHandle<Result<Link>>>,
+    pub(super) connect_at: Option<Instant>,
+    pub(super) backoff: Duration,
+    pub(super) connect_error: Option<Error>,
     jobs_at: Option<Instant>,
     machine_at: Option<Instant>,
     owner: Credentials,
@@ -290,80 +289,6 @@ impl Monitor {
         }
     }
 
-    /// Drops a broken connection, or one a smart stop would wait for; begins a new one when due.
-    fn tend_link(&mut self) {
-        let state = self.snapshot.status.state;
-        if self.link.as_ref().is_some_and(Link::is_broken) {
-            self.lose_link();
-        }
-        let is_local = self.local.is_some();
-        if is_local && state == InstanceState::Stopping && self.only_pgdeck_is_left() {
-            self.link = None;
-        }
-        if is_local && !state.has_process() {
-            self.link = None;
-        }
-        let wants = if is_local {
-            // Also while the state is only inferred from refused connections.
-            matches!(
-                state,
-                InstanceState::Started | InstanceState::InRecovery | InstanceState::AccessDenied
-            )
-        } else {
-            true
-        };
-        let is_due = self.connect_at.is_none_or(|at| Instant::now() >= at);
-        if self.link.is_none() && self.connecting.is_none() && wants && is_due {
-            let access = self.access.clone();
-            let interval = self.interval;
-            let open = async move { Link::open(&access, None, interval).await };
-            self.connecting = Some(tokio::task::spawn_local(open));
-        }
-        self.snapshot.connected = self.link.is_some();
-    }
-
-    /// Whether a connection is wanted and its first attempt has not begun.
-    fn is_about_to_connect(&self) -> bool {
-        let wants = self.local.is_none() || self.snapshot.status.state == InstanceState::Started;
-        wants && self.link.is_none() && self.connect_error.is_none()
-    }
-
-    fn only_pgdeck_is_left(&self) -> bool {
-        let sessions = self.snapshot.sessions.get();
-        sessions.is_none_or(|sessions| {
-            !sessions
-                .iter()
-                .any(|one| one.is_client() && one.application != APPLICATION_NAME_DEFAULT)
-        })
-    }
-
-    fn lose_link(&mut self) {
-        self.link = None;
-        self.connect_at = Some(Instant::now() + RECONNECT_MIN);
-        self.connect_error.get_or_insert_with(|| {
-            Error::new(ErrorCode::ConnectionLost, "the connection to the server was lost")
-                .detail("pgdeck connects again")
-        });
-    }
-
-    fn take_connection(&mut self, outcome: Result<Link>) {
-        self.connecting = None;
-        match outcome {
-            Ok(link) => {
-                self.link = Some(link);
-                self.connect_error = None;
-                self.backoff = RECONNECT_MIN;
-                self.probes.all_due();
-            }
-            Err(error) => {
-                self.mark_stale(&error);
-                self.connect_error = Some(error);
-                self.connect_at = Some(Instant::now() + self.backoff);
-                self.backoff = (self.backoff * 2).min(RECONNECT_MAX);
-            }
-        }
-    }
-
     async fn run_probes(&mut self) {
         let Some(link) = self.link.take() else {
             let error = self.connect_error.clone();
@@ -385,7 +310,7 @@ impl Monitor {
         self.snapshot.connected = self.link.is_some();
     }
 
-    fn mark_stale(&mut self, error: &Error) {
+    pub(super) fn mark_stale(&mut self, error: &Error) {
         let snapshot = &mut self.snapshot;
         snapshot.server.fail(error.clone());
         snapshot.rates.fail(error.clone());
@@ -500,58 +425,6 @@ impl Monitor {
         }
     }
 
-    async fn signal(&mut self, kind: SignalKind, targets: &[BackendTarget]) -> Vec<SignalResult> {
-        let who = credentials::operator();
-        let host = self.snapshot.identity.host.clone();
-        let mut results = Vec::with_capacity(targets.len());
-        for target in targets {
-            let command = kind.sql(target);
-            let logged = match self.memory.handle() {
-                Some(journal) => {
-                    let action = kind.word().to_owned();
-                    journal.begin_operation(who.clone(), host.clone(), action, command).await.ok()
-                }
-                None => None,
-            };
-            let outcome = self.signal_one(kind, target).await;
-            if let (Some(journal), Some(id)) = (self.memory.handle(), logged) {
-                let text =
-                    outcome.as_ref().map_or_else(ToString::to_string, |()| "sent".to_owned());
-                let _ = journal.end_operation(id, text, outcome.is_ok()).await;
-            }
-            results.push(SignalResult { pid: target.pid, outcome });
-        }
-        results
-    }
-
-    /// Over the monitor's own connection: when all slots are taken there is no other.
-    async fn signal_one(&self, kind: SignalKind, target: &BackendTarget) -> Result<()> {
-        match &self.link {
-            Some(link) => {
-                let sent = actions::signal(link.connected(), kind, target);
-                let limit = Duration::from_secs(5);
-                match tokio::time::timeout(limit, sent).await {
-                    Ok(outcome) => outcome,
-                    Err(_) => Err(link.connected().query_timed_out(limit)),
-                }
-            }
-            None => {
-                let connected = self.access.connect(None).await?;
-                actions::signal(&connected, kind, target).await
-            }
-        }
-    }
-
-    async fn query_text(&self, target: &BackendTarget) -> Result<String> {
-        match &self.link {
-            Some(link) => actions::query_text(link.connected(), target).await,
-            None => Err(self.connect_error.clone().unwrap_or_else(|| {
-                Error::new(ErrorCode::NotRunning, "there is no connection to the server")
-                    .detail(self.snapshot.status.state.word())
-            })),
-        }
-    }
-
     /// Whether this instance is on this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
@@ -571,15 +444,4 @@ fn forget_activity(snapshot: &mut Snapshot) {
     snapshot.databases.clear();
     snapshot.wal.clear();
     snapshot.rate_history = Arc::default();
-}
-
-/// Waits for a connection that is being made; for ever when none is.
-async fn wait_for(connecting: &mut Option<JoinHandle<Result<Link>>>) -> Result<Link> {
-    match connecting {
-        Some(task) => task.await.unwrap_or_else(|error| {
-            Err(Error::new(ErrorCode::ConnectionLost, "the attempt to connect was given up")
-                .detail(error.to_string()))
-        }),
-        None => std::future::pending().await,
-    }
 }
