@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::{
     ArchiveReport, BackendTarget, BackupInfo, BackupRequest, Error, ErrorCode, InstanceId, JobId,
-    OperationRecord, PreparedTarget, RestorePointInfo, SetupPlan, SetupRequest, VerifyDepth,
-    VerifyReport,
+    Mistake, MistakeQuery, OperationRecord, PreparedTarget, RecoveryMap, RecoveryPlan,
+    RecoveryRequest, RecoveryState, RecoveryStep, RehearsalRecord, RehearsalRequest,
+    RestorePointInfo, SetupPlan, SetupRequest, VerifyDepth, VerifyReport,
 };
 use crate::pg::query::quote;
 
@@ -316,6 +317,50 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// What can be recovered to.
+    FetchRecoveryMap {
+        /// Whose.
+        instance: InstanceId,
+        /// The destination; without it the setting.
+        destination: Option<PathBuf>,
+    },
+    /// Prove a target and tell what recovering to it would do. Touches nothing.
+    PlanRecovery {
+        /// Whose.
+        instance: InstanceId,
+        /// What.
+        request: Box<RecoveryRequest>,
+    },
+    /// Recover.
+    Recover {
+        /// Whose.
+        instance: InstanceId,
+        /// What.
+        request: Box<RecoveryRequest>,
+        /// Of the plan that was confirmed; without it whatever is planned now is done.
+        fingerprint: Option<u32>,
+    },
+    /// Go on with a recovery, or undo it.
+    StepRecovery {
+        /// Whose.
+        instance: InstanceId,
+        /// How.
+        step: RecoveryStep,
+    },
+    /// Recover into a scratch directory, check the result and remove it.
+    Rehearse {
+        /// Whose.
+        instance: InstanceId,
+        /// What.
+        request: Box<RehearsalRequest>,
+    },
+    /// Look in the WAL for what may have been a mistake.
+    FindMistakes {
+        /// Whose.
+        instance: InstanceId,
+        /// Where and what.
+        query: Box<MistakeQuery>,
+    },
     /// Make a running stop or restart harsher.
     Escalate {
         /// Which job.
@@ -344,6 +389,9 @@ impl Command {
                 | Self::PlanSetup { .. }
                 | Self::FetchBackups { .. }
                 | Self::Verify { .. }
+                | Self::FetchRecoveryMap { .. }
+                | Self::PlanRecovery { .. }
+                | Self::FindMistakes { .. }
         ) && !matches!(self, Self::Backup { request, .. } if request.dry_run)
     }
 }
@@ -446,6 +494,41 @@ pub enum Event {
         request: RequestId,
         /// What it found.
         report: Box<VerifyReport>,
+    },
+    /// What can be recovered to.
+    RecoveryMapped {
+        /// The request.
+        request: RequestId,
+        /// The map.
+        map: Arc<RecoveryMap>,
+    },
+    /// What a recovery would do.
+    RecoveryPlanned {
+        /// The request.
+        request: RequestId,
+        /// The plan.
+        plan: Arc<RecoveryPlan>,
+    },
+    /// How a recovery stands; its job ends next.
+    RecoveryStands {
+        /// The request.
+        request: RequestId,
+        /// The state.
+        state: Box<RecoveryState>,
+    },
+    /// A rehearsal has ended; its job ends next.
+    Rehearsed {
+        /// The request.
+        request: RequestId,
+        /// The evidence.
+        record: Box<RehearsalRecord>,
+    },
+    /// What may have been mistakes.
+    MistakesFound {
+        /// The request.
+        request: RequestId,
+        /// Newest first.
+        mistakes: Arc<Vec<Mistake>>,
     },
     /// A job has ended.
     JobEnded {

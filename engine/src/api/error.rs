@@ -251,6 +251,39 @@ error_codes! {
     /// A backup cannot be deleted because others need it.
     BackupNeeded = "backup_needed",
         hint: "Delete the backups that need it first.";
+    /// No WAL and no backup lead to the target.
+    TargetUnreachable = "target_unreachable",
+        hint: "Choose a target that can be reached: the console's recovery map and 'pgdeck recover --map' show them.";
+    /// The place to recover to cannot be used.
+    RecoveryPlace = "recovery_place",
+        hint: "Name another directory with --to, or make this one empty.";
+    /// There is not enough room for the recovery.
+    RecoveryNoSpace = "recovery_no_space",
+        hint: "Make room, recover to a larger disk with --to, or give up the way back with --delta or --discard-old.";
+    /// The instance runs.
+    RecoveryRunning = "recovery_running",
+        hint: "Stop it first with 'pgdeck instance stop', or recover beside it with --to.";
+    /// What was planned is no longer so.
+    RecoveryPlanChanged = "recovery_plan_changed",
+        hint: "Look at the new plan and confirm again.";
+    /// A recovery was interrupted and must be finished or undone first.
+    RecoveryUnfinished = "recovery_unfinished",
+        hint: "Run the recovery again, or put the old data back with 'pgdeck recover undo'.";
+    /// Files could not be restored.
+    RestoreFailed = "restore_failed",
+        hint: "Remove the cause and run the recovery again: what is whole is kept; or 'pgdeck recover undo'.";
+    /// The server could not replay to the target.
+    ReplayFailed = "replay_failed",
+        hint: "Remove the cause and run the recovery again, or put the old data back with 'pgdeck recover undo'.";
+    /// Replay ended elsewhere than planned; the server was not promoted.
+    ReplayShort = "replay_short",
+        hint: "Look at the data, then promote, choose another target, or 'pgdeck recover undo'.";
+    /// There is no recovery to act on.
+    RecoveryNone = "recovery_none",
+        hint: "See 'pgdeck recover status'.";
+    /// A rehearsal did not end well.
+    RehearsalFailed = "rehearsal_failed",
+        hint: "Look at the report: until a rehearsal succeeds, recoverability is not proven.";
     /// The command line is wrong.
     UsageInvalid = "usage_invalid",
         hint: "See 'pgdeck --help'.";

@@ -30,12 +30,27 @@ pub enum JobKind {
     Backup,
     /// Verifies a backup destination.
     Verify,
+    /// Recovers a data directory, or takes a recovery further.
+    Recover,
+    /// Recovers into a scratch directory, checks and removes it.
+    Rehearse,
+    /// Puts the data from before a recovery back.
+    Undo,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Start, Self::Stop, Self::Restart, Self::Setup, Self::Backup, Self::Verify];
+    pub const ALL: [Self; 9] = [
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Setup,
+        Self::Backup,
+        Self::Verify,
+        Self::Recover,
+        Self::Rehearse,
+        Self::Undo,
+    ];
 
     /// The word.
     #[must_use]
@@ -47,6 +62,9 @@ impl JobKind {
             Self::Setup => "backup setup",
             Self::Backup => "backup",
             Self::Verify => "verify",
+            Self::Recover => "recover",
+            Self::Rehearse => "rehearse",
+            Self::Undo => "undo recovery",
         }
     }
 
@@ -59,7 +77,10 @@ impl JobKind {
     /// Whether no other such job may work on the instance at the same time.
     #[must_use]
     pub fn is_exclusive(self) -> bool {
-        matches!(self, Self::Start | Self::Stop | Self::Restart | Self::Setup)
+        matches!(
+            self,
+            Self::Start | Self::Stop | Self::Restart | Self::Setup | Self::Recover | Self::Undo
+        )
     }
 }
 

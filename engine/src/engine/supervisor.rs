@@ -175,6 +175,12 @@ impl Supervisor {
             Command::Setup { .. } | Command::PlanSetup { .. } | Command::CheckArchive { .. } => {
                 self.archiving(request, command)
             }
+            Command::FetchRecoveryMap { .. }
+            | Command::PlanRecovery { .. }
+            | Command::Recover { .. }
+            | Command::StepRecovery { .. }
+            | Command::Rehearse { .. }
+            | Command::FindMistakes { .. } => Err(Error::new(ErrorCode::EngineBusy, "recovery")),
         }
     }
 

@@ -68,14 +68,35 @@ impl Serialize for Lsn {
     }
 }
 
+impl<'de> Deserialize<'de> for Lsn {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// A timeline of the database cluster, from 1.
 ///
 /// Prints in two ways that must not be confused: decimal in SQL
 /// ([`TimelineId::decimal`]), eight hexadecimal digits in file names
 /// ([`TimelineId::file_name_part`]). There is deliberately no `Display`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(try_from = "u32", into = "u32")]
 pub struct TimelineId(u32);
+
+impl TryFrom<u32> for TimelineId {
+    type Error = &'static str;
+
+    fn try_from(value: u32) -> Result<Self, Self::Error> {
+        Self::from_u32(value).ok_or("timelines are counted from 1")
+    }
+}
+
+impl From<TimelineId> for u32 {
+    fn from(timeline: TimelineId) -> Self {
+        timeline.0
+    }
+}
 
 impl TimelineId {
     /// A timeline from its number; `None` for zero.

@@ -163,7 +163,12 @@ fn request_of(event: &Event) -> Option<RequestId> {
         | Event::ArchiveChecked { request, .. }
         | Event::Backups { request, .. }
         | Event::BackedUp { request, .. }
-        | Event::Verified { request, .. } => Some(*request),
+        | Event::Verified { request, .. }
+        | Event::RecoveryMapped { request, .. }
+        | Event::RecoveryPlanned { request, .. }
+        | Event::RecoveryStands { request, .. }
+        | Event::Rehearsed { request, .. }
+        | Event::MistakesFound { request, .. } => Some(*request),
         Event::JobEnded { .. } => None,
     }
 }

@@ -140,6 +140,9 @@ fn cancelled(kind: JobKind) -> &'static str {
             "The backup ends incomplete; what it has copied stays and the next one uses it."
         }
         JobKind::Verify => "The verification ends; nothing is recorded.",
+        JobKind::Recover => "The recovery stops where it is; run it again to go on, or undo it.",
+        JobKind::Rehearse => "The rehearsal ends and its directory is removed.",
+        JobKind::Undo => "It stops where it is; run it again to go on.",
     }
 }
 

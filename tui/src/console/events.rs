@@ -59,6 +59,11 @@ pub(super) fn take(state: &mut State, event: Event) -> Vec<Cmd> {
                 state.dialogs.push(Dialog::Text(verify_report(&report)));
             }
         }
+        Event::RecoveryMapped { request, .. }
+        | Event::RecoveryPlanned { request, .. }
+        | Event::RecoveryStands { request, .. }
+        | Event::Rehearsed { request, .. }
+        | Event::MistakesFound { request, .. } => drop(state.pending.remove(&request)),
         Event::JobEnded { job, outcome } => return job_ended(state, &job, outcome),
     }
     Vec::new()

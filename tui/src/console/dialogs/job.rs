@@ -139,7 +139,7 @@ fn figures(job: &JobStatus) -> Option<String> {
 fn harsher(job: &JobStatus) -> Option<pgdeck_engine::api::StopMode> {
     match job.kind {
         JobKind::Stop | JobKind::Restart => job.progress.stop_mode?.harsher(),
-        JobKind::Start | JobKind::Setup | JobKind::Backup | JobKind::Verify => None,
+        _ => None,
     }
 }
 
