@@ -156,7 +156,7 @@ impl Watcher {
     /// # Panics
     /// When there is no answer.
     pub fn answer(&mut self, request: RequestId) -> Result<Event, Error> {
-        let event = self.event(PATIENCE, |event| request_of(event) == Some(request));
+        let event = self.event(PATIENCE, |event| event.request() == Some(request));
         match event {
             Event::Refused { error, .. } => Err(error),
             event => Ok(event),
@@ -192,28 +192,6 @@ impl Watcher {
             }
         }
         panic!("the event never comes; there were {:?}", self.seen);
-    }
-}
-
-fn request_of(event: &Event) -> Option<RequestId> {
-    match event {
-        Event::Accepted { request, .. }
-        | Event::Refused { request, .. }
-        | Event::Done { request, .. }
-        | Event::Signalled { request, .. }
-        | Event::QueryText { request, .. }
-        | Event::Operations { request, .. }
-        | Event::SetupPlanned { request, .. }
-        | Event::ArchiveChecked { request, .. }
-        | Event::Backups { request, .. }
-        | Event::BackedUp { request, .. }
-        | Event::Verified { request, .. }
-        | Event::RecoveryMapped { request, .. }
-        | Event::RecoveryPlanned { request, .. }
-        | Event::RecoveryStands { request, .. }
-        | Event::Rehearsed { request, .. }
-        | Event::MistakesFound { request, .. } => Some(*request),
-        Event::JobEnded { .. } => None,
     }
 }
 

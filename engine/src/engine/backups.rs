@@ -6,19 +6,17 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::catalog::{Entry, Shared};
-use super::operate::{Answer, Log};
+use super::job::{Answer, Subject};
 use crate::api::{
-    BackupRequest, Error, ErrorCode, Event, InstanceIdentity, JobKind, RequestId, RestorePointInfo,
-    Result, VerifyDepth, VerifyReport,
+    BackupRequest, Error, ErrorCode, Event, JobKind, RequestId, RestorePointInfo, Result,
+    VerifyDepth, VerifyReport,
 };
 use crate::backup::plan::Plan;
 use crate::backup::session::BackupSession;
 use crate::backup::site::{self, BackupSite};
 use crate::backup::{catalog, expire, prepare, restore_points, run, verify};
 use crate::instance::lifecycle::Site;
-use crate::jobs::board::JobBoard;
-use crate::jobs::runner::{self, JobContext, JobSetup};
-use crate::monitor::task::Order;
+use crate::jobs::runner::JobContext;
 use crate::pg::wal::SegmentName;
 use crate::sys::credentials::Credentials;
 use crate::sys::disk::Disk;
@@ -28,9 +26,7 @@ use crate::sys::{clock, file};
 #[derive(Clone, Debug)]
 pub(super) struct Backups {
     site: BackupSite,
-    identity: InstanceIdentity,
-    orders: mpsc::Sender<Order>,
-    board: JobBoard,
+    subject: Subject,
 }
 
 /// What to verify.
@@ -49,13 +45,7 @@ impl Backups {
         shared: &Shared,
         destination: Option<&std::path::Path>,
     ) -> Result<Self> {
-        let Some(target) = &entry.local else {
-            return Err(Error::new(
-                ErrorCode::InstanceRemote,
-                format!("\"{}\" is on another machine", entry.identity.name),
-            )
-            .detail(format!("it is reached at {}", entry.identity.host)));
-        };
+        let target = entry.local_target()?;
         let own = Site::new(target.clone(), None, shared.run_as.as_deref());
         let credentials = match (own, destination) {
             (Ok(site), _) => site.credentials,
@@ -73,9 +63,7 @@ impl Backups {
                 credentials,
                 disk: Disk::real(),
             },
-            identity: entry.identity.clone(),
-            orders: entry.orders.clone(),
-            board: shared.board.clone(),
+            subject: Subject::new(entry, shared),
         })
     }
 
@@ -104,7 +92,7 @@ impl Backups {
         let said = told.clone();
         let body =
             async |context: &mut JobContext| self.taken(&plan, request, &said, context).await;
-        self.job(JobKind::Backup, &command, told, body).await;
+        self.subject.run_job(JobKind::Backup, &command, &told, body).await;
     }
 
     async fn taken(
@@ -150,31 +138,7 @@ impl Backups {
             let _ = said.send(Answer::Said(Box::new(event))).await;
             Ok(text)
         };
-        self.job(JobKind::Verify, &command, told, body).await;
-    }
-
-    async fn job(
-        &self,
-        kind: JobKind,
-        command: &str,
-        told: mpsc::Sender<Answer>,
-        body: impl AsyncFnOnce(&mut JobContext) -> Result<String>,
-    ) {
-        let log = Log::of(&self.orders, &self.identity).await;
-        let operation = log.begin(kind.word(), command).await;
-        let (registered, mut context) = runner::register(JobSetup {
-            kind,
-            instance: self.identity.id.clone(),
-            instance_name: self.identity.name.clone(),
-            journal: log.journal.clone(),
-            board: self.board.clone(),
-        })
-        .await;
-        let id = registered.id().clone();
-        let _ = told.send(Answer::Accepted(id.clone())).await;
-        let outcome = registered.run(body(&mut context)).await;
-        log.end(operation, &outcome).await;
-        let _ = told.send(Answer::Ended(id, outcome)).await;
+        self.subject.run_job(JobKind::Verify, &command, &told, body).await;
     }
 
     /// The catalog and the register.
@@ -204,11 +168,8 @@ impl Backups {
         destination: Option<PathBuf>,
         label: String,
     ) -> Result<String> {
-        let log = Log::of(&self.orders, &self.identity).await;
-        let id = log.begin("delete backup", &label).await;
-        let result = self.deleted(destination, label).await;
-        log.end(id, &result).await;
-        result
+        let command = label.clone();
+        self.subject.logged("delete backup", &command, self.deleted(destination, label)).await
     }
 
     async fn deleted(&self, destination: Option<PathBuf>, label: String) -> Result<String> {
@@ -228,11 +189,9 @@ impl Backups {
         destination: Option<PathBuf>,
         name: String,
     ) -> Result<String> {
-        let log = Log::of(&self.orders, &self.identity).await;
-        let id = log.begin("restore point", &name).await;
-        let result = self.restore_point_made(destination, name).await;
-        log.end(id, &result).await;
-        result
+        let command = name.clone();
+        let work = self.restore_point_made(destination, name);
+        self.subject.logged("restore point", &command, work).await
     }
 
     async fn restore_point_made(

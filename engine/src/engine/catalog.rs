@@ -30,7 +30,7 @@ const GOODBYE: Duration = Duration::from_millis(20);
 pub(super) struct Entry {
     pub(super) identity: InstanceIdentity,
     pub(super) access: Access,
-    pub(super) local: Option<LocalTarget>,
+    local: Option<LocalTarget>,
     pub(super) orders: mpsc::Sender<Order>,
     task: JoinHandle<()>,
 }
@@ -154,6 +154,22 @@ impl Catalog {
                 (Target::Remote(remote), access, subject, server)
             }
         }
+    }
+}
+
+impl Entry {
+    /// Where its files are, on this machine.
+    ///
+    /// # Errors
+    /// `InstanceRemote`.
+    pub(super) fn local_target(&self) -> Result<&LocalTarget> {
+        self.local.as_ref().ok_or_else(|| {
+            Error::new(
+                ErrorCode::InstanceRemote,
+                format!("\"{}\" is on another machine", self.identity.name),
+            )
+            .detail(format!("it is reached at {}", self.identity.host))
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 mod archive;
 mod backups;
 mod catalog;
+mod job;
 mod operate;
 mod supervisor;
 

@@ -1,15 +1,15 @@
-//! Operations on instances: each logged before it is done and after, jobs under a lock that
-//! other processes see.
+//! Operations on instances: resolving, reloading, the archive's set-up and check, and the jobs
+//! that start, stop and restart.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::catalog::{Entry, Shared};
+use super::job::{Answer, Log, OperationLock, Subject};
 use crate::api::{
-    ArchiveReport, Error, ErrorCode, Event, InstanceIdentity, InstanceState, JobId, JobKind,
-    PreparedOutcome, PreparedTarget, Result, SetupPlan, SetupRequest, StopMode,
+    ArchiveReport, Error, ErrorCode, InstanceState, JobId, JobKind, PreparedOutcome,
+    PreparedTarget, Result, SetupPlan, SetupRequest, StopMode,
 };
 use crate::archiving;
 use crate::connections::resolve;
@@ -18,13 +18,7 @@ use crate::instance::lifecycle::start::{self, StartPlan};
 use crate::instance::lifecycle::stop::{self, StopPlan};
 use crate::instance::lifecycle::{self, Site};
 use crate::instance::reload as configuration;
-use crate::instance::target::LocalTarget;
-use crate::jobs::board::JobBoard;
-use crate::jobs::journal::{JournalHandle, OperationId, directory_of, state_directory_of};
-use crate::jobs::runner::{self, JobContext, JobControl, JobSetup};
-use crate::monitor::task::Order;
-use crate::sys::credentials::{self, Credentials};
-use crate::sys::lock::{Attempt, LockFile};
+use crate::jobs::runner::{JobContext, JobControl};
 
 /// A connection for watching a stop is worth waiting for this long.
 const OBSERVER_LIMIT: Duration = Duration::from_secs(3);
@@ -50,76 +44,31 @@ impl Work {
     }
 }
 
-/// What a job tells the front end.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Accepted(JobId),
-    Refused(Error),
-    Ended(JobId, Result<String>),
-    /// Something on the way, for the front end as it is.
-    Said(Box<Event>),
-}
-
-/// Writes to the operations log; without a journal nothing is written.
-#[derive(Clone, Debug)]
-pub(super) struct Log {
-    pub(super) journal: Option<JournalHandle>,
-    host: String,
-}
-
-impl Log {
-    pub(super) async fn of(orders: &mpsc::Sender<Order>, identity: &InstanceIdentity) -> Self {
-        let (reply, answer) = oneshot::channel();
-        let journal = match orders.send(Order::Journal(reply)).await {
-            Ok(()) => answer.await.ok().flatten(),
-            Err(_) => None,
-        };
-        Self { journal, host: identity.host.clone() }
-    }
-
-    pub(super) async fn begin(&self, action: &str, command: &str) -> Option<OperationId> {
-        let journal = self.journal.as_ref()?;
-        let who = credentials::operator();
-        let (action, command) = (action.to_owned(), command.to_owned());
-        journal.begin_operation(who, self.host.clone(), action, command).await.ok()
-    }
-
-    pub(super) async fn end(&self, id: Option<OperationId>, outcome: &Result<String>) {
-        let (Some(journal), Some(id)) = (&self.journal, id) else { return };
-        let text = outcome.as_ref().map_or_else(ToString::to_string, Clone::clone);
-        let _ = journal.end_operation(id, text, outcome.is_ok()).await;
-    }
-}
-
 /// Commits or rolls back a prepared transaction.
 pub(super) fn resolve(
     entry: &Entry,
+    shared: &Shared,
     target: PreparedTarget,
     outcome: PreparedOutcome,
 ) -> impl Future<Output = Result<String>> + use<> {
-    let (access, orders, identity) =
-        (entry.access.clone(), entry.orders.clone(), entry.identity.clone());
+    let (access, subject) = (entry.access.clone(), Subject::new(entry, shared));
     async move {
         let command = outcome.sql(&target.gid)?;
-        let log = Log::of(&orders, &identity).await;
         let command = format!("{command} -- in database {}", target.database);
-        let id = log.begin(&outcome.verb().to_lowercase(), &command).await;
-        let result = resolve::resolve(&access, &target, outcome).await;
-        log.end(id, &result).await;
-        result
+        let work = resolve::resolve(&access, &target, outcome);
+        subject.logged(&outcome.verb().to_lowercase(), &command, work).await
     }
 }
 
 /// Makes the server load its configuration.
-pub(super) fn reload(entry: &Entry) -> impl Future<Output = Result<String>> + use<> {
-    let (access, orders, identity) =
-        (entry.access.clone(), entry.orders.clone(), entry.identity.clone());
+pub(super) fn reload(
+    entry: &Entry,
+    shared: &Shared,
+) -> impl Future<Output = Result<String>> + use<> {
+    let (access, subject) = (entry.access.clone(), Subject::new(entry, shared));
     async move {
-        let log = Log::of(&orders, &identity).await;
-        let id = log.begin("reload", "SELECT pg_reload_conf()").await;
-        let result = configuration::reload(&access).await;
-        log.end(id, &result).await;
-        result
+        let work = configuration::reload(&access);
+        subject.logged("reload", "SELECT pg_reload_conf()", work).await
     }
 }
 
@@ -128,13 +77,7 @@ pub(super) fn reload(entry: &Entry) -> impl Future<Output = Result<String>> + us
 /// # Errors
 /// `InstanceRemote`, `DataDirectoryOwner`, `DataDirectoryAccess`, `UsageInvalid`.
 fn site_of(entry: &Entry, shared: &Shared) -> Result<Site> {
-    let Some(target) = &entry.local else {
-        return Err(Error::new(
-            ErrorCode::InstanceRemote,
-            format!("\"{}\" is on another machine", entry.identity.name),
-        )
-        .detail(format!("it is reached at {}", entry.identity.host)));
-    };
+    let target = entry.local_target()?;
     Site::new(target.clone(), shared.bin_directory.as_deref(), shared.run_as.as_deref())
 }
 
@@ -162,10 +105,9 @@ pub(super) fn check_archive(
     limit: Duration,
 ) -> Result<impl Future<Output = Result<ArchiveReport>> + use<>> {
     let site = site_of(entry, shared)?;
-    let (access, orders) = (entry.access.clone(), entry.orders.clone());
-    let identity = entry.identity.clone();
+    let (access, subject) = (entry.access.clone(), Subject::new(entry, shared));
     Ok(async move {
-        let log = Log::of(&orders, &identity).await;
+        let log = subject.log().await;
         let id = log.begin("check archive", "SELECT pg_switch_wal()").await;
         let outcome = archiving::check(&site, &access, limit).await;
         let told = outcome.as_ref().map_err(Clone::clone);
@@ -193,10 +135,8 @@ pub(super) struct Job {
     site: Site,
     work: Work,
     access: Access,
-    identity: InstanceIdentity,
-    orders: mpsc::Sender<Order>,
-    board: JobBoard,
-    lock_path: PathBuf,
+    subject: Subject,
+    lock: OperationLock,
 }
 
 /// Prepares a job.
@@ -206,79 +146,25 @@ pub(super) struct Job {
 /// `OperationRunning` when a job of this process is at work on the instance.
 pub(super) fn job(entry: &Entry, shared: &Shared, work: Work) -> Result<Job> {
     let site = site_of(entry, shared)?;
-    if shared.board.is_operated(&entry.identity.id) {
-        return Err(taken(&entry.identity.name, "a job of this pgdeck"));
-    }
-    let lock_path = lock_path(shared, &site.target, &site.credentials);
-    Ok(Job {
-        site,
-        work,
-        access: entry.access.clone(),
-        identity: entry.identity.clone(),
-        orders: entry.orders.clone(),
-        board: shared.board.clone(),
-        lock_path,
-    })
-}
-
-fn lock_path(shared: &Shared, target: &LocalTarget, owner: &Credentials) -> PathBuf {
-    let root = shared.state_directory.clone().unwrap_or_else(|| state_directory_of(owner));
-    directory_of(&root, &target.data_directory.to_string_lossy()).join("operation.lock")
-}
-
-fn taken(name: &str, by: &str) -> Error {
-    Error::new(
-        ErrorCode::OperationRunning,
-        format!("another operation works on instance \"{name}\""),
-    )
-    .detail(by.trim().to_owned())
+    let lock = OperationLock::new(entry, shared, &site.target, &site.credentials)?;
+    Ok(Job { site, work, access: entry.access.clone(), subject: Subject::new(entry, shared), lock })
 }
 
 impl Job {
     /// Runs the job to its end.
     pub(super) async fn run(self, told: mpsc::Sender<Answer>) {
-        let _lock = match self.lock().await {
-            Ok(lock) => lock,
+        let kind = self.work.kind();
+        let begun = match self.lock.take(kind).await {
+            Ok(lock) => self.first_step().await.map(|step| (lock, step)),
+            Err(error) => Err(error),
+        };
+        let (_lock, first) = match begun {
+            Ok(begun) => begun,
             Err(error) => return drop(told.send(Answer::Refused(error)).await),
         };
-        let first = match self.first_step().await {
-            Ok(step) => step,
-            Err(error) => return drop(told.send(Answer::Refused(error)).await),
-        };
-        let log = Log::of(&self.orders, &self.identity).await;
-        let operation = log.begin(self.work.kind().word(), &first.command_line()).await;
-        let (registered, mut context) = runner::register(JobSetup {
-            kind: self.work.kind(),
-            instance: self.identity.id.clone(),
-            instance_name: self.identity.name.clone(),
-            journal: log.journal.clone(),
-            board: self.board.clone(),
-        })
-        .await;
-        let id = registered.id().clone();
-        let _ = told.send(Answer::Accepted(id.clone())).await;
-        let outcome = registered.run(self.steps(first, &mut context)).await;
-        log.end(operation, &outcome).await;
-        let _ = told.send(Answer::Ended(id, outcome)).await;
-    }
-
-    async fn lock(&self) -> Result<Option<LockFile>> {
-        let note = format!(
-            "{} by pid {} ({})",
-            self.work.kind().word(),
-            std::process::id(),
-            credentials::operator()
-        );
-        let (path, owner) = (self.lock_path.clone(), self.site.credentials.clone());
-        let attempt = tokio::task::spawn_blocking(move || {
-            owner.run(|| LockFile::try_take(&path, &note)).and_then(|inner| inner)
-        });
-        match attempt.await {
-            Ok(Ok(Attempt::Held(lock))) => Ok(Some(lock)),
-            Ok(Ok(Attempt::Taken(by))) => Err(taken(&self.identity.name, &by)),
-            // Without a state directory there is no lock; pg_ctl has one of its own.
-            Ok(Err(_)) | Err(_) => Ok(None),
-        }
+        let command = first.command_line();
+        let body = async |context: &mut JobContext| self.steps(first, context).await;
+        self.subject.run_job(kind, &command, &told, body).await;
     }
 
     async fn first_step(&self) -> Result<FirstStep> {

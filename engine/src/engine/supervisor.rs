@@ -8,7 +8,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::backups::{self, Backups};
 use super::catalog::{Catalog, Shared};
-use super::operate::{self, Answer};
+use super::job::Answer;
+use super::operate;
 use crate::api::{
     Command, EngineConfig, Error, ErrorCode, Event, InstanceId, JobId, RequestId, Result, Scope,
 };
@@ -151,12 +152,14 @@ impl Supervisor {
             }
             Command::CancelJob { job } => self.job_order(request, job, JobControl::Cancel).await,
             Command::ResolvePrepared { instance, target, outcome } => {
-                let work = operate::resolve(self.catalog.get(&instance)?, target, outcome);
+                let shared = self.catalog.shared();
+                let work = operate::resolve(self.catalog.get(&instance)?, shared, target, outcome);
                 self.operation(request, instance, work);
                 Ok(())
             }
             Command::Reload { instance } => {
-                let work = operate::reload(self.catalog.get(&instance)?);
+                let shared = self.catalog.shared();
+                let work = operate::reload(self.catalog.get(&instance)?, shared);
                 self.operation(request, instance, work);
                 Ok(())
             }

@@ -9,8 +9,7 @@ use crate::storage::forecast;
 use crate::sys::clock;
 use crate::sys::credentials::Credentials;
 
-/// A journal that could not be opened is tried again after this.
-/// Two processes that make the journal at once meet: one of them has to come again soon.
+/// A journal that could not be opened is tried again after this: what hindered may be over soon.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Open messages are written when they change, and this often so that `last_seen_ms` is right.
 const MESSAGES_AT_LEAST: Duration = Duration::from_secs(300);

@@ -144,32 +144,10 @@ impl OneShot {
         loop {
             match self.event().await? {
                 Event::Refused { request: id, error } if id == request => return Err(error),
-                event if request_of(&event) == Some(request) => return Ok(event),
+                event if event.request() == Some(request) => return Ok(event),
                 _ => {}
             }
         }
-    }
-}
-
-fn request_of(event: &Event) -> Option<RequestId> {
-    match event {
-        Event::Accepted { request, .. }
-        | Event::Refused { request, .. }
-        | Event::Done { request, .. }
-        | Event::Signalled { request, .. }
-        | Event::QueryText { request, .. }
-        | Event::Operations { request, .. }
-        | Event::SetupPlanned { request, .. }
-        | Event::ArchiveChecked { request, .. }
-        | Event::Backups { request, .. }
-        | Event::BackedUp { request, .. }
-        | Event::Verified { request, .. }
-        | Event::RecoveryMapped { request, .. }
-        | Event::RecoveryPlanned { request, .. }
-        | Event::RecoveryStands { request, .. }
-        | Event::Rehearsed { request, .. }
-        | Event::MistakesFound { request, .. } => Some(*request),
-        Event::JobEnded { .. } => None,
     }
 }
 

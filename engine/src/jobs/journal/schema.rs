@@ -1,6 +1,8 @@
 //! The journal's tables. `docs/FORMATS.md` describes them for people.
 
-use rusqlite::Connection;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::api::{Error, ErrorCode, Result};
 
@@ -8,6 +10,10 @@ use crate::api::{Error, ErrorCode, Result};
 const APPLICATION_ID: i32 = 0x7067_646A;
 /// The version this program reads and writes.
 const VERSION: i32 = 1;
+
+/// How long other processes that make or use the journal are waited for.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 const TABLES: &str = "
 CREATE TABLE operation (
@@ -47,15 +53,11 @@ pub(super) fn failed(error: &rusqlite::Error) -> Error {
 /// # Errors
 /// `JournalNewer` for a higher version, `JournalFailed` for another file or an I/O error.
 pub(super) fn prepare(connection: &Connection) -> Result<()> {
-    setup(connection).map_err(|error| failed(&error))?;
-    let pragma = |name: &str| {
-        connection
-            .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
-            .map_err(|error| failed(&error))
-    };
-    let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
-    match (application_id, version) {
-        (0, 0) => create(connection).map_err(|error| failed(&error)),
+    let marks = patiently(|| {
+        setup(connection)?;
+        marks_or_create(connection)
+    });
+    match marks.map_err(|error| failed(&error))? {
         (APPLICATION_ID, VERSION) => Ok(()),
         (APPLICATION_ID, newer) if newer > VERSION => Err(Error::new(
             ErrorCode::JournalNewer,
@@ -70,8 +72,26 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
     }
 }
 
+/// Tries again while another process is in the way. SQLite's own `busy_timeout` does not wait
+/// where waiting could be a deadlock: a change of the journal mode is refused at once.
+fn patiently<T>(mut work: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let began = Instant::now();
+    loop {
+        match work() {
+            Err(error) if is_busy(&error) && began.elapsed() < BUSY_LIMIT => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+}
+
 fn setup(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY_LIMIT)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     // FULL: a line of the operations log must survive a power cut.
     connection.pragma_update(None, "synchronous", "full")?;
@@ -80,20 +100,121 @@ fn setup(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", 100)
 }
 
-fn create(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let outcome = create_tables(connection);
-    connection.execute_batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-    outcome
+/// `application_id` and `user_version`; the tables are made in a file that has neither.
+fn marks_or_create(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
+    match marks(connection)? {
+        (0, 0) => create(connection),
+        found => Ok(found),
+    }
 }
 
-fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+/// `application_id` and `user_version` of one moment: they are written together.
+fn marks(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
+    marks_in(&transaction)
+}
+
+fn marks_in(transaction: &Transaction<'_>) -> rusqlite::Result<(i32, i32)> {
+    let mark = |name: &str| transaction.pragma_query_value(None, name, |row| row.get(0));
+    Ok((mark("application_id")?, mark("user_version")?))
+}
+
+fn create(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     // Another process may have made the tables while this one waited for the lock.
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 0 {
-        connection.execute_batch(TABLES)?;
-        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        connection.pragma_update(None, "user_version", VERSION)?;
+    let found = marks_in(&transaction)?;
+    if found != (0, 0) {
+        return Ok(found);
     }
-    Ok(())
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
+    Ok((APPLICATION_ID, VERSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    fn connection(path: &Path) -> Connection {
+        Connection::open(path).unwrap()
+    }
+
+    #[test]
+    fn waits_for_whoever_writes_a_file_that_is_no_wal_file_yet() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.sqlite");
+        let writes = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let other = connection(&path);
+                other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE other (id)").unwrap();
+                writes.wait();
+                std::thread::sleep(Duration::from_millis(300));
+                other.execute_batch("ROLLBACK").unwrap();
+            });
+            writes.wait();
+            prepare(&connection(&path)).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_half_made_journal_is_never_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.sqlite");
+        let (reader, writer) = (connection(&path), connection(&path));
+        setup(&reader).unwrap();
+        setup(&writer).unwrap();
+        writer.pragma_update(None, "synchronous", "off").unwrap();
+        let is_over = AtomicBool::new(false);
+        let is_over = &is_over;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for (id, version) in [(APPLICATION_ID, VERSION), (0, 0)].into_iter().cycle() {
+                    let sql = format!(
+                        "BEGIN IMMEDIATE; PRAGMA application_id = {id};
+                         PRAGMA user_version = {version}; COMMIT"
+                    );
+                    writer.execute_batch(&sql).unwrap();
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+            let (mut seen, mut changes) = (Vec::new(), 0);
+            while seen.len() < 20_000 || changes < 20 {
+                let one = marks(&reader);
+                changes += u32::from(seen.last().is_some_and(|last| *last != one));
+                seen.push(one);
+            }
+            is_over.store(true, Ordering::Relaxed);
+            for one in seen {
+                assert!(matches!(one, Ok((0, 0) | (APPLICATION_ID, VERSION))), "{one:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn all_who_make_it_at_once_have_it() {
+        for _ in 0..10 {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("journal.sqlite");
+            let start = Barrier::new(6);
+            std::thread::scope(|scope| {
+                let open = || {
+                    start.wait();
+                    prepare(&connection(&path))
+                };
+                let openers: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+                for opener in openers {
+                    opener.join().unwrap().unwrap();
+                }
+            });
+        }
+    }
 }
