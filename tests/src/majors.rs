@@ -81,3 +81,25 @@ impl fmt::Display for Major {
         write!(f, "{}", self.number())
     }
 }
+
+/// One test for each supported major version: `for_every_major! { starts }` runs
+/// `fn starts(major: Major)` as `starts::major_13` to `starts::major_18`.
+#[macro_export]
+macro_rules! for_every_major {
+    ($test:ident) => {
+        $crate::for_every_major! { $test:
+            major_13 = V13, major_14 = V14, major_15 = V15,
+            major_16 = V16, major_17 = V17, major_18 = V18
+        }
+    };
+    ($test:ident: $($name:ident = $major:ident),*) => {
+        mod $test {
+            $(
+                #[test]
+                fn $name() {
+                    super::$test($crate::Major::$major);
+                }
+            )*
+        }
+    };
+}

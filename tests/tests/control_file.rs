@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use pgdeck_engine::pg::control_file::{CONTROL_FILE_PATH, decode};
-use pgdeck_tests::{Deck, Major, StopMode, TestInstance};
+use pgdeck_tests::{Deck, Major, StopMode, TestInstance, for_every_major};
 
 /// Columns that are times; the decoded file gives their whole seconds.
 const TIMES: [&str; 2] = ["pg_control_last_modified", "checkpoint_time"];
@@ -55,20 +55,4 @@ fn is_decoded_as_the_server_does(major: Major) {
     assert_eq!(status.instance["timeline"], 1);
 }
 
-macro_rules! for_every_major {
-    ($($name:ident = $major:ident;)*) => { $(
-        #[test]
-        fn $name() {
-            is_decoded_as_the_server_does(Major::$major);
-        }
-    )* };
-}
-
-for_every_major! {
-    major_13 = V13;
-    major_14 = V14;
-    major_15 = V15;
-    major_16 = V16;
-    major_17 = V17;
-    major_18 = V18;
-}
+for_every_major! { is_decoded_as_the_server_does }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pgdeck_tests::instance::InstanceBuilder;
 use pgdeck_tests::proc::{self, ProcessState};
-use pgdeck_tests::{Major, Run, StopMode, TestInstance};
+use pgdeck_tests::{Major, Run, StopMode, TestInstance, for_every_major};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -55,23 +55,7 @@ fn starts_reports_stops_and_leaves_nothing(major: Major) {
     traces.assert_gone();
 }
 
-macro_rules! for_every_major {
-    ($($name:ident = $major:ident;)*) => { $(
-        #[test]
-        fn $name() {
-            starts_reports_stops_and_leaves_nothing(Major::$major);
-        }
-    )* };
-}
-
-for_every_major! {
-    major_13 = V13;
-    major_14 = V14;
-    major_15 = V15;
-    major_16 = V16;
-    major_17 = V17;
-    major_18 = V18;
-}
+for_every_major! { starts_reports_stops_and_leaves_nothing }
 
 #[test]
 fn builder_shapes_the_instance() {

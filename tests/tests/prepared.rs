@@ -10,7 +10,7 @@ use pgdeck_engine::api::{
     Command, Error, ErrorCode, Event, HolderKind, PreparedOutcome, PreparedTarget, RequestId,
     TransactionId,
 };
-use pgdeck_tests::{Deck, Major, StopMode, TestInstance, Watcher, proc};
+use pgdeck_tests::{Deck, Major, StopMode, TestInstance, Watcher, for_every_major, proc};
 
 const SOON: Duration = Duration::from_secs(30);
 const DATABASES: [&str; 3] = ["postgres", "one", "it's \"two\""];
@@ -256,23 +256,7 @@ fn survives_a_crash(major: Major) {
     });
 }
 
-macro_rules! for_every_major {
-    ($($name:ident = $major:ident;)*) => { $(
-        #[test]
-        fn $name() {
-            survives_a_crash(Major::$major);
-        }
-    )* };
-}
-
-for_every_major! {
-    survives_a_crash_of_13 = V13;
-    survives_a_crash_of_14 = V14;
-    survives_a_crash_of_15 = V15;
-    survives_a_crash_of_16 = V16;
-    survives_a_crash_of_17 = V17;
-    survives_a_crash_of_18 = V18;
-}
+for_every_major! { survives_a_crash }
 
 #[test]
 fn checks_are_remembered_from_one_command_to_the_next() {

@@ -8,28 +8,12 @@ use std::time::Duration;
 
 use pgdeck_engine::api::{HolderKind, InstanceState};
 use pgdeck_engine::pg::query::sql;
-use pgdeck_tests::{Deck, Major, Session, TestInstance, Watcher, proc};
+use pgdeck_tests::{Deck, Major, Session, TestInstance, Watcher, for_every_major, proc};
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(20);
 
-macro_rules! for_every_major {
-    ($test:ident: $($name:ident = $major:ident;)*) => { $(
-        #[test]
-        fn $name() {
-            $test(Major::$major);
-        }
-    )* };
-}
-
-for_every_major! { prepares_and_decodes:
-    major_13 = V13;
-    major_14 = V14;
-    major_15 = V15;
-    major_16 = V16;
-    major_17 = V17;
-    major_18 = V18;
-}
+for_every_major! { prepares_and_decodes }
 
 /// A server with something of everything, and sessions that wait.
 struct Busy {

@@ -3,6 +3,7 @@
 //! Commands go in through a bounded queue (full means "engine busy", never a wait); the fleet
 //! comes out through a `watch`, events through a bounded channel.
 
+mod answering;
 mod archive;
 mod backups;
 mod catalog;

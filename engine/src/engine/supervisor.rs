@@ -8,7 +8,6 @@ use tokio::time::MissedTickBehavior;
 
 use super::backups::{self, Backups};
 use super::catalog::{Catalog, Shared};
-use super::job::Answer;
 use super::operate;
 use crate::api::{
     Command, EngineConfig, Error, ErrorCode, Event, InstanceId, JobId, RequestId, Result, Scope,
@@ -24,16 +23,14 @@ const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
 const INTERVAL_MIN_MS: u32 = 250;
 const INTERVAL_MAX_MS: u32 = 60_000;
 const DISCOVER_EVERY: Duration = Duration::from_secs(5);
-/// A monitor that is in the middle of a look answers within this.
-const REPLY_LIMIT: Duration = Duration::from_secs(15);
 
 /// The main task.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     config: EngineConfig,
     file: ConfigFile,
-    catalog: Catalog,
-    events: mpsc::Sender<Event>,
+    pub(super) catalog: Catalog,
+    pub(super) events: mpsc::Sender<Event>,
     host: String,
 }
 
@@ -260,67 +257,6 @@ impl Supervisor {
         })
     }
 
-    /// Waits for a monitor's reply in a task of its own and makes an event of it.
-    fn answer_later<T: 'static>(
-        &self,
-        request: RequestId,
-        answer: impl Future<Output = Result<Result<T>, oneshot::error::RecvError>> + 'static,
-        event: impl FnOnce(T) -> Event + 'static,
-    ) {
-        let events = self.events.clone();
-        tokio::task::spawn_local(async move {
-            let late =
-                || Error::new(ErrorCode::QueryTimeout, "the instance did not answer in time");
-            let outcome = match tokio::time::timeout(REPLY_LIMIT, answer).await {
-                Ok(Ok(outcome)) => outcome,
-                _ => Err(late()),
-            };
-            let told = match outcome {
-                Ok(value) => event(value),
-                Err(error) => Event::Refused { request, error },
-            };
-            let _ = events.send(told).await;
-        });
-    }
-
-    /// Runs work in a task of its own and makes an event of its result.
-    fn answer<T: 'static>(
-        &self,
-        request: RequestId,
-        work: impl Future<Output = Result<T>> + 'static,
-        event: impl FnOnce(T) -> Event + 'static,
-    ) {
-        let events = self.events.clone();
-        tokio::task::spawn_local(async move {
-            let told = match work.await {
-                Ok(value) => event(value),
-                Err(error) => Event::Refused { request, error },
-            };
-            let _ = events.send(told).await;
-        });
-    }
-
-    /// Runs a short operation in a task of its own; the instance is looked at again after it.
-    fn operation(
-        &self,
-        request: RequestId,
-        instance: InstanceId,
-        work: impl Future<Output = Result<String>> + 'static,
-    ) {
-        let events = self.events.clone();
-        let orders = self.catalog.get(&instance).map(|entry| entry.orders.clone()).ok();
-        tokio::task::spawn_local(async move {
-            let told = match work.await {
-                Ok(text) => Event::Done { request, text },
-                Err(error) => Event::Refused { request, error },
-            };
-            if let Some(orders) = orders {
-                let _ = orders.try_send(Order::Recheck);
-            }
-            let _ = events.send(told).await;
-        });
-    }
-
     fn job(&self, request: RequestId, instance: InstanceId, work: operate::Work) -> Result<()> {
         let entry = self.catalog.get(&instance)?;
         let job = operate::job(entry, self.catalog.shared(), work)?;
@@ -368,23 +304,6 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Runs a job in a task of its own; the instance is looked at again after it.
-    fn tracked<F: Future<Output = ()> + 'static>(
-        &self,
-        request: RequestId,
-        entry: &super::catalog::Entry,
-        work: impl FnOnce(mpsc::Sender<Answer>) -> F,
-    ) {
-        let (told, answers) = mpsc::channel(4);
-        let work = work(told);
-        let pass_on = pass_on(answers, request, self.events.clone());
-        let orders = entry.orders.clone();
-        tokio::task::spawn_local(async move {
-            let ((), ()) = tokio::join!(work, pass_on);
-            let _ = orders.try_send(Order::Recheck);
-        });
-    }
-
     async fn job_order(&self, request: RequestId, job: JobId, order: JobControl) -> Result<()> {
         let board = &self.catalog.shared().board;
         if board.is_own(&job) {
@@ -398,23 +317,6 @@ impl Supervisor {
         };
         self.tell(Event::Done { request, text }).await;
         Ok(())
-    }
-}
-
-/// Makes events of what a job tells.
-async fn pass_on(
-    mut answers: mpsc::Receiver<Answer>,
-    request: RequestId,
-    events: mpsc::Sender<Event>,
-) {
-    while let Some(answer) = answers.recv().await {
-        let event = match answer {
-            Answer::Accepted(job) => Event::Accepted { request, job },
-            Answer::Refused(error) => Event::Refused { request, error },
-            Answer::Ended(job, outcome) => Event::JobEnded { job, outcome },
-            Answer::Said(event) => *event,
-        };
-        let _ = events.send(event).await;
     }
 }
 

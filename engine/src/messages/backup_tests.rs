@@ -1,6 +1,6 @@
 //! Every condition of backups and archive, triggered once.
 
-use super::tests::{check, healthy, messages_of, now};
+use super::samples::{check, healthy, messages_of, now, wal};
 use crate::api::*;
 
 fn backup(label: &str, status: BackupStatus, hours_ago: i64) -> BackupInfo {
@@ -93,17 +93,7 @@ fn a_segment_that_waits_too_long() {
         last_failed: None,
         last_failed_at: None,
     };
-    let wal = WalStatus {
-        position: None,
-        received: None,
-        replay_delay_seconds: None,
-        checkpoint_at: None,
-        checkpoint_age_seconds: None,
-        since_checkpoint_bytes: None,
-        checkpoints_timed: 0,
-        checkpoints_requested: 0,
-        archiver: Some(archiver),
-    };
+    let wal = wal(archiver);
     let waits = |seconds: f64| Holder {
         kind: HolderKind::Archiver,
         name: "archiver".into(),

@@ -136,4 +136,6 @@ fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod backup_tests;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ pub mod backup_watch;
 pub mod link;
 pub mod local;
 pub mod log_watch;
+mod looking;
 pub mod memory;
 pub mod probes;
 pub mod publisher;

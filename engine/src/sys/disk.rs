@@ -8,14 +8,14 @@
 
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 
 use super::faults::{Operation, Plan};
-use super::file::Stat;
+use super::file::{self, Stat};
 
 /// Mode of files and directories made here: the owner's alone.
 const FILE_MODE: u32 = 0o600;
@@ -275,17 +275,7 @@ impl DiskFile {
     /// As `pread(2)`.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.plan.step(Operation::Read, Path::new(""))?;
-        let mut done = 0;
-        while done < buffer.len() {
-            let at = offset.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
-            match self.file.read_at(&mut buffer[done..], at) {
-                Ok(0) => break,
-                Ok(count) => done += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
+        file::read_at(&self.file, buffer, offset)
     }
 
     /// Locks it for this process until it is closed, if nobody else has.

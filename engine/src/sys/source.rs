@@ -4,10 +4,11 @@
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::disk::EntryKind;
+use super::file;
 
 /// What identifies the content of a file as long as nobody writes to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,16 +127,6 @@ impl SourceFile {
     /// # Errors
     /// As `pread(2)`.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut done = 0;
-        while done < buffer.len() {
-            let at = offset.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
-            match self.file.read_at(&mut buffer[done..], at) {
-                Ok(0) => break,
-                Ok(count) => done += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
+        file::read_at(&self.file, buffer, offset)
     }
 }

@@ -1,6 +1,6 @@
 //! How a program in a terminal is asked for.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use portable_pty::{CommandBuilder, PtySize};
 
 use super::Console;
 use super::terminal::Terminal;
-use crate::hermetic::{Environment, Home};
-use crate::{TestInstance, forks};
+use crate::forks;
+use crate::hermetic::Environment;
+use crate::invocation::invocation_methods;
 
 /// How long a test waits for something to appear.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,23 +44,7 @@ impl ConsoleBuilder {
         }
     }
 
-    /// One more argument.
-    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.arguments.push(argument.as_ref().to_owned());
-        self
-    }
-
-    /// More arguments.
-    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(|each| each.as_ref().to_owned()));
-        self
-    }
-
-    /// One variable of the environment.
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment.set(name, value);
-        self
-    }
+    invocation_methods!();
 
     /// Takes back every variable of the locale.
     pub fn env_clear_locale(mut self) -> Self {
@@ -75,20 +60,6 @@ impl ConsoleBuilder {
     /// The type of the terminal.
     pub fn term(self, name: &str) -> Self {
         self.env("TERM", name)
-    }
-
-    /// The `PG*` variables that lead to this instance.
-    pub fn instance(mut self, instance: &TestInstance) -> Self {
-        for (name, value) in instance.environment() {
-            self.environment.set(name, value);
-        }
-        self
-    }
-
-    /// A home directory to share with other programs; without it, one of its own.
-    pub fn home(mut self, home: &Home) -> Self {
-        self.environment.set_home(home);
-        self
     }
 
     /// The working directory; without it, the root directory.

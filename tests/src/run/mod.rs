@@ -2,14 +2,15 @@
 
 mod running;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use crate::hermetic::{Environment, Home};
-use crate::{TestInstance, bin, forks};
+use crate::hermetic::Environment;
+use crate::invocation::invocation_methods;
+use crate::{bin, forks};
 
 pub use running::Running;
 
@@ -69,37 +70,7 @@ impl Run {
         }
     }
 
-    /// One more argument.
-    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.arguments.push(argument.as_ref().to_owned());
-        self
-    }
-
-    /// More arguments.
-    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(|each| each.as_ref().to_owned()));
-        self
-    }
-
-    /// One variable of the environment.
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment.set(name, value);
-        self
-    }
-
-    /// The `PG*` variables that lead to this instance.
-    pub fn instance(mut self, instance: &TestInstance) -> Self {
-        for (name, value) in instance.environment() {
-            self.environment.set(name, value);
-        }
-        self
-    }
-
-    /// A home directory to share with other programs; without it, one of its own.
-    pub fn home(mut self, home: &Home) -> Self {
-        self.environment.set_home(home);
-        self
-    }
+    invocation_methods!();
 
     /// The working directory; without it, that of the test.
     pub fn current_directory(mut self, directory: &Path) -> Self {
@@ -202,6 +173,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::Home;
 
     fn sh(script: &str) -> Run {
         Run::program("sh").arg("-c").arg(script)

@@ -7,7 +7,8 @@ use pgdeck_engine::api::{
 };
 use serde::Serialize;
 
-use super::args::{GlobalArgs, InstanceAction, InstanceArgs, ModeArg, StopArgs};
+use super::args::GlobalArgs;
+use super::instance_args::{InstanceAction, InstanceArgs, ModeArg, StopArgs};
 use super::oneshot::{OneShot, engine_config};
 use super::output::{self, Table};
 

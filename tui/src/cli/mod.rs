@@ -8,6 +8,7 @@ pub mod connections;
 pub mod console;
 pub mod demo;
 pub mod instance;
+pub mod instance_args;
 pub mod logs;
 pub mod oneshot;
 pub mod output;

@@ -15,6 +15,7 @@ pub mod mouse;
 pub mod needs;
 pub mod outcome;
 pub mod panes;
+pub mod row_filter;
 pub mod run;
 pub mod state;
 pub mod tabs;

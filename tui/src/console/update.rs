@@ -14,7 +14,7 @@ use super::layout;
 use super::mouse;
 use super::needs;
 use super::outcome;
-use super::panes::Context;
+use super::panes::{Context, Pane};
 use super::state::{Cmd, Msg, Pending, State};
 
 /// Takes a message; what is to be done about it.
@@ -61,29 +61,26 @@ impl State {
 
     /// Brings the pane on the screen in line with snapshot and size.
     pub fn settle(&mut self) {
-        let fleet = Arc::clone(self.shown_fleet());
-        let snapshot = self.selected.as_ref().and_then(|id| fleet.get(id));
-        let context = Context {
-            snapshot: snapshot.map(AsRef::as_ref),
-            limits: &self.limits,
-            now: self.frozen.as_ref().map_or(self.now, |frozen| frozen.at),
-            zone: self.zone,
-        };
         let height = layout::body(self.size).height;
-        self.panes.get_mut(self.pane).settle(&context, usize::from(height));
+        self.with_pane(|pane, context| pane.settle(context, usize::from(height)));
     }
 
     /// Runs a command of the pane on the screen; whether it was one.
     pub fn run_in_pane(&mut self, command: commands::CommandId) -> bool {
+        self.with_pane(|pane, context| pane.run(command, context))
+    }
+
+    /// Lets the pane on the screen change while it looks at the rest of the state.
+    fn with_pane<T>(&mut self, work: impl FnOnce(&mut dyn Pane, &Context<'_>) -> T) -> T {
         let fleet = Arc::clone(self.shown_fleet());
         let snapshot = self.selected.as_ref().and_then(|id| fleet.get(id));
         let context = Context {
             snapshot: snapshot.map(AsRef::as_ref),
             limits: &self.limits,
-            now: self.frozen.as_ref().map_or(self.now, |frozen| frozen.at),
+            now: self.shown_now(),
             zone: self.zone,
         };
-        self.panes.get_mut(self.pane).run(command, &context)
+        work(self.panes.get_mut(self.pane), &context)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod attempt;
 mod driver;
+mod encryption;
 mod error;
 mod said;
 mod stream;
