@@ -161,16 +161,32 @@ impl<'a> Segment<'a> {
     /// [`SegmentError::Page`] when a page is wrong and a later one is right, or is nothing a
     /// server leaves behind.
     pub fn written_pages(&self) -> Result<usize, SegmentError> {
-        let is_written =
-            |state: PageState| matches!(state, PageState::Written | PageState::Encrypted);
-        let count = self.pages();
-        let written = (0..count).take_while(|&index| is_written(self.page_state(index))).count();
-        for index in written..count {
+        let written = self.first_written_pages();
+        for index in written..self.pages() {
             if !matches!(self.page_state(index), PageState::Zero | PageState::Stale) {
                 return Err(SegmentError::Page { offset: written * PAGE_BYTES });
             }
         }
         Ok(written)
+    }
+
+    /// Pages from the beginning that were written, whatever follows.
+    #[must_use]
+    pub fn first_written_pages(&self) -> usize {
+        let is_written =
+            |state: PageState| matches!(state, PageState::Written | PageState::Encrypted);
+        (0..self.pages()).take_while(|&index| is_written(self.page_state(index))).count()
+    }
+
+    /// The first bytes of the rest of a record that began in the segment before, `bytes_max` at
+    /// most and from the first page alone, and how long the rest is in all.
+    #[must_use]
+    pub fn rest_of_previous(&self, bytes_max: usize) -> Option<(u32, &'a [u8])> {
+        let header = self.header(0).filter(|header| header.continues() && !header.is_encrypted())?;
+        let remaining = usize::try_from(header.remaining).unwrap_or(usize::MAX);
+        let start = header.size();
+        let end = start.saturating_add(remaining.min(bytes_max)).min(PAGE_BYTES);
+        Some((header.remaining, self.bytes.get(start..end)?))
     }
 
     pub(super) fn page(&self, index: usize) -> Option<&'a [u8]> {
