@@ -265,7 +265,10 @@ const TAILS: [(SegmentTail, &str); 5] = [
 ];
 
 /// Nothing stays nothing; what is there must make sense.
-pub(super) fn optional<T>(text: Option<String>, parse: impl FnOnce(String) -> Option<T>) -> Option<Option<T>> {
+pub(super) fn optional<T>(
+    text: Option<String>,
+    parse: impl FnOnce(String) -> Option<T>,
+) -> Option<Option<T>> {
     match text {
         None => Some(None),
         Some(text) => parse(text).map(Some),

@@ -23,5 +23,5 @@ pub use names::{SegmentName, SegmentSize, WalFileName};
 pub use page::{PAGE_BYTES, PageState, WalVersion};
 pub use record::{BlockReference, Record, RelationFile, ResourceManager};
 pub use scan::{Carry, Reading, Scan, Step, Stop};
-pub use segment::{Segment, SegmentError};
+pub use segment::{FirstPage, Segment, SegmentError, first_page};
 pub use xact::{TransactionEnd, TransactionOutcome};
