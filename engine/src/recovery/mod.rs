@@ -4,6 +4,7 @@
 
 pub mod facts;
 pub mod map;
+pub mod mistakes;
 pub mod plan;
 pub mod resolve;
 pub mod site;
