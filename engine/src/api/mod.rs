@@ -19,6 +19,8 @@ mod message;
 mod protection;
 mod recovery;
 mod recovery_map;
+mod recovery_plan_text;
+mod recovery_reach;
 mod server;
 mod snapshot;
 mod storage;
