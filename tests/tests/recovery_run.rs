@@ -5,8 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod recovery {
-    pub mod driver;
-    pub mod scene;
+    pub(crate) mod driver;
+    pub(crate) mod scene;
 }
 
 use std::fs;

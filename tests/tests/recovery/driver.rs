@@ -21,41 +21,41 @@ const ORDER: &str = "PGDECK_TEST_RECOVERY";
 
 /// What the process is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Order {
-    pub data_directory: PathBuf,
-    pub bin_directory: PathBuf,
-    pub program: PathBuf,
-    pub owner: u32,
+pub(crate) struct Order {
+    pub(crate) data_directory: PathBuf,
+    pub(crate) bin_directory: PathBuf,
+    pub(crate) program: PathBuf,
+    pub(crate) owner: u32,
     /// To recover.
-    pub recover: Option<(RecoveryRequest, RecoveryPlan)>,
+    pub(crate) recover: Option<(RecoveryRequest, RecoveryPlan)>,
     /// Or a step: `promote`, `undo`, `discard`.
-    pub step: String,
+    pub(crate) step: String,
 }
 
 /// How it ended.
 #[derive(Debug)]
-pub struct Outcome {
-    pub text: String,
-    pub is_killed: bool,
+pub(crate) struct Outcome {
+    pub(crate) text: String,
+    pub(crate) is_killed: bool,
 }
 
 impl Outcome {
     #[track_caller]
-    pub fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         let text = self.text.split_once("OK: ").map(|(_, text)| text.to_owned());
         text.unwrap_or_else(|| panic!("{}", self.text))
     }
 
     /// The code, the fact, the detail and the hint.
     #[track_caller]
-    pub fn err(self) -> String {
+    pub(crate) fn err(self) -> String {
         let text = self.text.split_once("ERR: ").map(|(_, text)| text.to_owned());
         text.unwrap_or_else(|| panic!("{}", self.text))
     }
 }
 
 /// Runs an order to its end, with a fault when one is given.
-pub fn carry_out(order: &Order, fault: Option<&str>) -> Outcome {
+pub(crate) fn carry_out(order: &Order, fault: Option<&str>) -> Outcome {
     let own = std::env::current_exe().unwrap();
     let mut command = Command::new(own);
     command

@@ -13,21 +13,21 @@ use pgdeck_tests::{InstanceBuilder, Major, Repository, StopMode, TestInstance, b
 use super::driver::{self, Order, Outcome};
 
 /// Markers `a` before the backup, `b` before the moment, `c` after it; all WAL is archived.
-pub struct Scene {
-    pub repository: Repository,
-    pub chain: Vec<String>,
+pub(crate) struct Scene {
+    pub(crate) repository: Repository,
+    pub(crate) chain: Vec<String>,
     /// Behind the record of marker `b`.
-    pub moment: Lsn,
+    pub(crate) moment: Lsn,
     owner: u32,
 }
 
 impl Scene {
-    pub fn new(major: Major) -> Self {
+    pub(crate) fn new(major: Major) -> Self {
         Self::with(TestInstance::builder(major), |_| {})
     }
 
     /// With more in the cluster before the backup.
-    pub fn with(builder: InstanceBuilder, prepare: impl FnOnce(&TestInstance)) -> Self {
+    pub(crate) fn with(builder: InstanceBuilder, prepare: impl FnOnce(&TestInstance)) -> Self {
         let repository = Repository::start_with(builder);
         let instance = &repository.instance;
         let owner = fs::metadata(instance.data_directory()).unwrap().uid();
@@ -54,28 +54,28 @@ impl Scene {
         self.moment = moment.parse().unwrap();
     }
 
-    pub fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         self.instance().data_directory()
     }
 
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.instance().stop(StopMode::Fast);
     }
 
-    pub fn start(&self) {
+    pub(crate) fn start(&self) {
         self.instance().start();
     }
 
-    pub fn sql(&self, query: &str) -> String {
+    pub(crate) fn sql(&self, query: &str) -> String {
         self.instance().query_texts("postgres", query).join(" ")
     }
 
-    pub fn markers(&self) -> String {
+    pub(crate) fn markers(&self) -> String {
         self.sql("select name from marker order by name")
     }
 
     /// What is asked: the moment by its position.
-    pub fn request(&self, plan: &RecoveryPlan) -> RecoveryRequest {
+    pub(crate) fn request(&self, plan: &RecoveryPlan) -> RecoveryRequest {
         RecoveryRequest {
             destination: Some(plan.destination.clone()),
             target: plan.target.clone(),
@@ -86,7 +86,7 @@ impl Scene {
     }
 
     /// To just before the first record behind the moment.
-    pub fn plan(&self) -> RecoveryPlan {
+    pub(crate) fn plan(&self) -> RecoveryPlan {
         let document = self.repository.document(self.chain.last().unwrap());
         let spaces = document["tablespaces"].as_array().unwrap().iter().map(|space| {
             let source = PathBuf::from(space["location"].as_str().unwrap());
@@ -147,20 +147,20 @@ impl Scene {
         }
     }
 
-    pub fn recover(&self, plan: &RecoveryPlan) -> Outcome {
+    pub(crate) fn recover(&self, plan: &RecoveryPlan) -> Outcome {
         self.recover_with(plan, None)
     }
 
-    pub fn recover_with(&self, plan: &RecoveryPlan, fault: Option<&str>) -> Outcome {
+    pub(crate) fn recover_with(&self, plan: &RecoveryPlan, fault: Option<&str>) -> Outcome {
         let recover = Some((self.request(plan), plan.clone()));
         driver::carry_out(&Order { recover, ..self.order() }, fault)
     }
 
-    pub fn step(&self, step: &str) -> Outcome {
+    pub(crate) fn step(&self, step: &str) -> Outcome {
         self.step_with(step, None)
     }
 
-    pub fn step_with(&self, step: &str, fault: Option<&str>) -> Outcome {
+    pub(crate) fn step_with(&self, step: &str, fault: Option<&str>) -> Outcome {
         driver::carry_out(&Order { step: step.to_owned(), ..self.order() }, fault)
     }
 }
