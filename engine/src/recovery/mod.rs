@@ -1,22 +1,30 @@
-//! Recovery: what is asked becomes a proven plan, the plan becomes a running server.
+//! Recovery: what can be reached, what a recovery will do, and doing it.
 //!
-//! The design stands in `docs/decisions/recovery.md`, the files in `docs/FORMATS.md`.
+//! `docs/decisions/recovery.md` says how it is meant, `docs/FORMATS.md` what it writes.
+//! Everything up to the plan touches nothing.
 
 mod act;
 mod aside;
 mod check;
 pub mod configure;
 pub mod diagnose;
+pub mod facts;
 pub mod layout;
 pub mod machine;
+pub mod map;
+pub mod plan;
 mod pushing;
 mod replay;
 mod rescue;
+pub mod resolve;
 pub mod restore;
 pub mod run;
 mod server;
-pub mod site;
 mod settle;
+pub mod site;
+pub mod sources;
 pub mod state;
 pub mod step;
-pub mod undo;
+pub mod timelines;
+mod undo;
+pub mod way;
