@@ -25,8 +25,10 @@ use crate::pg::wal::{SegmentSize, TimelineHistory};
 use crate::wal::identity;
 use crate::wal::inspect::Expected;
 
+pub(crate) use estimate::speeds;
 pub use estimate::{Wanted, last_rehearsal};
 pub use old::OldCluster;
+pub(crate) use target::in_use;
 
 /// Threads that restore unless the request says otherwise, and at most.
 const JOBS_DEFAULT_MAX: u32 = 8;
@@ -55,7 +57,9 @@ impl Known {
         let disk = &site.backup.disk;
         let entries = catalog::read(disk, destination)?;
         let expected = expected(site, destination, &entries)?;
-        let old = OldCluster::look(&site.backup.target);
+        let newest = entries.iter().rev().find_map(CatalogEntry::complete);
+        let recorded = newest.and_then(|newest| newest.wal_location.as_deref());
+        let old = OldCluster::look(&site.backup.target, recorded);
         old.check_cluster(expected.system_identifier)?;
         let sources = WalSources::open(disk, destination, &old.wal_directories, expected)?;
         Ok(Self { destination: destination.to_path_buf(), entries, old, sources })
