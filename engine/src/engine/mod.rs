@@ -9,6 +9,7 @@ mod backups;
 mod catalog;
 mod job;
 mod operate;
+mod recoveries;
 mod supervisor;
 
 use std::path::Path;

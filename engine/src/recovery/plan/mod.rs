@@ -147,6 +147,35 @@ pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPl
     })
 }
 
+/// Where a recovery that waits would end for another target.
+#[derive(Clone, Debug)]
+pub struct Further {
+    /// Where replay ends.
+    pub stop: StopPoint,
+    /// All WAL from the beginning of the backup on.
+    pub wal: Vec<WalRun>,
+    /// What is lost then.
+    pub lost: crate::api::Lost,
+    /// Bytes of WAL from the beginning of the backup on.
+    pub replay_bytes: u64,
+}
+
+/// Resolves another target for a recovery that waits; its place is as it is. Touches nothing.
+///
+/// # Errors
+/// As [`plan`], without those of the place.
+pub fn further(site: &RecoverySite, request: &RecoveryRequest) -> Result<Further> {
+    let destination = site.backup.destination(request.destination.as_deref())?;
+    let known = Known::read(site, &destination)?;
+    let chosen = target::choose(&known, request)?;
+    Ok(Further {
+        stop: stop_point(request, &chosen),
+        wal: runs(&chosen.legs),
+        lost: lost::lost(&known.sources, &chosen)?,
+        replay_bytes: chosen.stop.reached.bytes_since(chosen.start),
+    })
+}
+
 fn jobs(request: &RecoveryRequest) -> Result<u32> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let processors = u32::try_from(processors).unwrap_or(1);
