@@ -179,6 +179,7 @@ impl Supervisor {
             | Command::PlanRecovery { .. }
             | Command::Recover { .. }
             | Command::StepRecovery { .. }
+            | Command::FetchRecovery { .. }
             | Command::Rehearse { .. }
             | Command::FindMistakes { .. } => Err(Error::new(ErrorCode::EngineBusy, "recovery")),
         }
