@@ -467,17 +467,3 @@ pub struct Mistake {
     /// The timeline.
     pub timeline: TimelineId,
 }
-
-// SCRATCH
-impl RecoveryPlan {
-    /// x
-    #[must_use]
-    pub fn describe(&self) -> Vec<String> {
-        Vec::new()
-    }
-    /// x
-    #[must_use]
-    pub fn fingerprint(&self) -> u32 {
-        0
-    }
-}

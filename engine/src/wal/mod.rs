@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod cluster;
 pub mod continuity;
+pub mod details;
 pub mod get;
 pub mod identity;
 pub mod index;
