@@ -2,12 +2,29 @@
 //!
 //! `docs/decisions/recovery.md` says how it is meant. Everything up to the plan touches nothing.
 
+mod act;
+mod aside;
+mod check;
+pub mod configure;
+pub mod diagnose;
 pub mod facts;
+pub mod layout;
+pub mod machine;
 pub mod map;
 pub mod plan;
+mod pushing;
 pub mod rehearse;
+mod replay;
+mod rescue;
 pub mod resolve;
+pub mod restore;
+pub mod run;
+mod server;
+mod settle;
 pub mod site;
 pub mod sources;
+pub mod state;
+pub mod step;
 pub mod timelines;
+pub mod undo;
 pub mod way;

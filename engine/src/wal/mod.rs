@@ -13,4 +13,5 @@ pub mod index;
 pub mod inspect;
 pub mod prefetch;
 pub mod push;
+mod rescued;
 pub mod store;

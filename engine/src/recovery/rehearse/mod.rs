@@ -3,8 +3,11 @@
 
 mod checks;
 mod pages;
+mod private;
 mod record;
+mod run;
 mod scratch;
 mod statements;
 
-pub use record::{append, records};
+pub use record::{append, last, records};
+pub use run::{Rehearsal, run};

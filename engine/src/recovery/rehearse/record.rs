@@ -7,7 +7,7 @@ use crate::api::RehearsalRecord;
 use crate::sys::disk::Disk;
 
 /// In the destination.
-pub const FILE: &str = "rehearsals.jsonl";
+pub(super) const FILE: &str = "rehearsals.jsonl";
 /// More is not read.
 const BYTES_MAX: u64 = 64 << 20;
 
@@ -25,6 +25,14 @@ pub fn records(disk: &Disk, destination: &Path) -> io::Result<Vec<RehearsalRecor
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// The last rehearsal of a destination.
+///
+/// # Errors
+/// As [`records`].
+pub fn last(disk: &Disk, destination: &Path) -> io::Result<Option<RehearsalRecord>> {
+    Ok(records(disk, destination)?.pop())
 }
 
 /// Appends a rehearsal, durably. A line that was cut before is ended first.
@@ -58,11 +66,11 @@ pub fn append(disk: &Disk, destination: &Path, record: &RehearsalRecord) -> io::
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
     /// A rehearsal that went well.
-    pub(crate) fn sample(backup: &str) -> RehearsalRecord {
+    fn sample(backup: &str) -> RehearsalRecord {
         RehearsalRecord {
             at: "2026-07-01T13:30:40Z".parse().unwrap(),
             ok: true,

@@ -82,9 +82,9 @@ impl Scratch {
         self.root.join("data")
     }
 
-    /// The directory of a tablespace.
-    pub(super) fn tablespace(&self, oid: u32) -> PathBuf {
-        self.root.join(format!("space-{oid}"))
+    /// Everything is in it.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The directory of the socket.

@@ -6,7 +6,7 @@
 
 /// A part of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(super) enum Part {
     /// A statement, without its semicolon.
     Statement(String),
     /// `\connect NAME` or `\c NAME`: the rest is for this database.
@@ -17,7 +17,7 @@ pub enum Part {
 
 /// Splits a file.
 #[must_use]
-pub fn split(text: &str) -> Vec<Part> {
+pub(super) fn split(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut rest = text;
     let mut statement = String::new();
