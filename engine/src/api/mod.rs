@@ -18,6 +18,7 @@ mod protection;
 mod recovery;
 mod recovery_map;
 mod recovery_plan_text;
+mod recovery_reach;
 mod snapshot;
 mod storage;
 mod wal;

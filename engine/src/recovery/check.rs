@@ -10,7 +10,11 @@ use super::run::Asked;
 use super::server;
 use super::site::RecoverySite;
 use super::state::{self, StateDocument};
-use crate::api::{Error, ErrorCode, InstanceStatus, OldData, RecoveryPhase, RecoveryState, Result};
+use super::undo;
+use crate::api::{
+    Error, ErrorCode, InstanceStatus, OldData, RecoveryPhase, RecoveryRequest, RecoveryState,
+    Result,
+};
 use crate::pg::wal::WalFileName;
 use crate::sys::disk::Disk;
 use crate::sys::{clock, process, process_table};
@@ -27,8 +31,8 @@ pub(super) fn look(site: &RecoverySite, asked: &Asked) -> Result<(Found, StateDo
     let status = server::site_of(site, &asked.plan).look();
     let known = as_owner(site, |disk| state::load(disk, &asked.plan.directory))?;
     match known {
-        Some(document) => resume(document, asked, &status),
-        None => begin(site, asked, &status).map(|document| (Found::Begun, document)),
+        Some(document) if !is_over(&document, &asked.request) => resume(document, asked, &status),
+        _ => begin(site, asked, &status).map(|document| (Found::Begun, document)),
     }
 }
 
@@ -44,9 +48,18 @@ fn as_owner<T: Send>(
     })?
 }
 
+/// Whether an older recovery stands in nobody's way: something else is asked, and there is
+/// nothing of it that could be put back.
+pub(super) fn is_over(document: &StateDocument, request: &RecoveryRequest) -> bool {
+    !document.is_of(request)
+        && document.state.phase >= RecoveryPhase::Restoring
+        && document.state.phase != RecoveryPhase::Undoing
+        && undo::possible(document).is_err()
+}
+
 /// Goes on with what was begun, if that is what is asked.
 fn resume(
-    document: StateDocument,
+    mut document: StateDocument,
     asked: &Asked,
     status: &InstanceStatus,
 ) -> Result<(Found, StateDocument)> {
@@ -58,20 +71,17 @@ fn resume(
             return unfinished(format!("the old data of \"{directory}\" is being put back"));
         }
         RecoveryPhase::Promoted | RecoveryPhase::Standby => {
-            let fact =
-                format!("\"{directory}\" still keeps the data from before its last recovery");
+            let fact = format!("\"{directory}\" still keeps the data from before its last recovery");
             return Err(Error::new(ErrorCode::RecoveryUnfinished, fact).hint(
                 "Remove it with 'pgdeck recover discard', or put it back with 'pgdeck recover undo'.",
             ));
         }
         _ => {}
     }
-    if document.request != asked.request {
-        let begun = document.state.plan.target.describe();
-        let fact = format!("another recovery of \"{directory}\" was begun");
-        return Err(Error::new(ErrorCode::RecoveryUnfinished, fact)
-            .detail(format!("its target is {begun}; it is {}", phase.words())));
+    if !document.is_of(&asked.request) {
+        return Err(unfinished_other(&document));
     }
+    document.state.plan.action = asked.plan.action;
     let is_running = status.state.has_process();
     let found = match phase {
         RecoveryPhase::Replaying | RecoveryPhase::Paused if is_running => Found::Running,
@@ -82,6 +92,16 @@ fn resume(
         _ => Found::Cleared,
     };
     Ok((found, document))
+}
+
+/// The error when something else is asked than was begun.
+pub(super) fn unfinished_other(document: &StateDocument) -> Error {
+    let plan = &document.state.plan;
+    let fact = format!("another recovery of \"{}\" was begun", plan.directory.display());
+    let (begun, words) = (plan.target.describe(), document.state.phase.words());
+    Error::new(ErrorCode::RecoveryUnfinished, fact)
+        .detail(format!("its target is {begun}; it is {words}"))
+        .hint("Put the old data back with 'pgdeck recover undo', then recover to this target.")
 }
 
 fn begin(site: &RecoverySite, asked: &Asked, status: &InstanceStatus) -> Result<StateDocument> {

@@ -88,6 +88,15 @@ impl RecordKind {
         }
     }
 
+    /// When a transaction ended by it; a time as a target is compared with aborts as well.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Commit { at, .. } | Self::Abort { at, .. } => *at,
+            _ => None,
+        }
+    }
+
     /// The transaction it ends.
     #[must_use]
     pub fn ended_xid(&self) -> Option<u32> {
@@ -170,6 +179,13 @@ impl SegmentFacts {
     #[must_use]
     pub fn commit_last(&self) -> Option<DateTime<Utc>> {
         self.index.commit_last.max(self.carried_commit().flatten())
+    }
+
+    /// The latest commit or abort; of an index of an earlier version the latest commit.
+    #[must_use]
+    pub fn end_last(&self) -> Option<DateTime<Utc>> {
+        let details = self.index.details.as_ref().and_then(|details| details.end_last);
+        details.max(self.index.commit_last)
     }
 
     /// The earliest commit.

@@ -1,6 +1,7 @@
 //! Recovery: what can be reached, what a recovery will do, and doing it.
 //!
-//! `docs/decisions/recovery.md` says how it is meant. Everything up to the plan touches nothing.
+//! `docs/decisions/recovery.md` says how it is meant, `docs/FORMATS.md` what it writes.
+//! Everything up to the plan touches nothing.
 
 mod act;
 mod aside;
@@ -26,5 +27,5 @@ pub mod sources;
 pub mod state;
 pub mod step;
 pub mod timelines;
-pub mod undo;
+mod undo;
 pub mod way;

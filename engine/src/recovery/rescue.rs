@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::layout::{DIRECTORY, WAL_DIRECTORY};
 use super::restore::Progress;
+use super::sources::MIRROR_DIRECTORY;
 use crate::api::{Error, ErrorCode, RecoveryPlan, Result, WalSource};
 use crate::backup::chain::Chain;
 use crate::backup::site::BackupSite;
@@ -48,7 +49,9 @@ pub(super) fn run(
         .unwrap_or_default();
     let expected = expected(chain);
     let mut rescued = Rescued::default();
-    for source in old_directories(site, plan, chain) {
+    let mirror = plan.destination.join(MIRROR_DIRECTORY);
+    let old = old_directories(site, plan, chain).into_iter().map(|path| (path, WalSource::OldWal));
+    for (source, kind) in old.chain([(mirror, WalSource::Mirror)]) {
         let names = match file::list(&source, NAMES_MAX) {
             Ok(names) => names,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -59,7 +62,7 @@ pub(super) fn run(
                 return Err(super::restore::cancelled());
             }
             let job = Job { site, plan, archived: &archived, expected: &expected, target: &target };
-            rescued.files += u64::from(job.rescue(&source, name)?);
+            rescued.files += u64::from(job.rescue(&source, kind, name)?);
         }
     }
     check_complete(site, plan, &target)?;
@@ -109,11 +112,13 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Copies one file if it must be; whether it was.
-    fn rescue(&self, source: &Path, name: WalFileName) -> Result<bool> {
-        let is_needed = name.segment().is_some_and(|segment| is_planned(self.plan, segment));
-        if !is_needed
-            && (self.archived.contains(name) || matches!(name, WalFileName::Backup { .. }))
-        {
+    fn rescue(&self, source: &Path, kind: WalSource, name: WalFileName) -> Result<bool> {
+        let is_needed = name.segment().is_some_and(|segment| is_planned(self.plan, kind, segment));
+        // The mirror stays; of it only what is replayed is brought where wal-get looks.
+        let is_left = kind == WalSource::Mirror
+            || self.archived.contains(name)
+            || matches!(name, WalFileName::Backup { .. });
+        if !is_needed && is_left {
             return Ok(false);
         }
         let path = source.join(name.to_string());
@@ -153,9 +158,9 @@ impl Job<'_> {
     }
 }
 
-fn is_planned(plan: &RecoveryPlan, segment: SegmentName) -> bool {
+fn is_planned(plan: &RecoveryPlan, kind: WalSource, segment: SegmentName) -> bool {
     let name = |text: &str| SegmentName::parse(text);
-    plan.wal.iter().filter(|run| run.source == WalSource::OldWal).any(|run| {
+    plan.wal.iter().filter(|run| run.source == kind).any(|run| {
         let ends = name(&run.first).zip(name(&run.last));
         ends.is_some_and(|(first, last)| {
             segment.timeline() == first.timeline() && (first..=last).contains(&segment)
@@ -165,7 +170,7 @@ fn is_planned(plan: &RecoveryPlan, segment: SegmentName) -> bool {
 
 /// Nothing may be moved while a segment that the plan takes from the old WAL is not safe.
 fn check_complete(site: &BackupSite, plan: &RecoveryPlan, target: &Path) -> Result<()> {
-    for run in plan.wal.iter().filter(|run| run.source == WalSource::OldWal) {
+    for run in plan.wal.iter().filter(|run| run.source != WalSource::Archive) {
         for name in [&run.first, &run.last] {
             let path = target.join(name);
             let partial = target.join(format!("{name}.partial"));
@@ -173,9 +178,9 @@ fn check_complete(site: &BackupSite, plan: &RecoveryPlan, target: &Path) -> Resu
                 .into_iter()
                 .any(|path| matches!(site.disk.stat(path), Ok(Some(_))));
             if !is_there {
-                let fact = format!("WAL segment {name} of the old data cannot be saved");
+                let fact = format!("WAL segment {name} cannot be saved");
                 return Err(Error::new(ErrorCode::RestoreFailed, fact)
-                    .detail("the plan needs it and it is in no old pg_wal any more")
+                    .detail("the plan needs it, and neither old pg_wal nor mirror has it any more")
                     .hint("Plan again: the target may no longer be reachable."));
             }
         }

@@ -88,6 +88,17 @@ impl StateDocument {
         }
     }
 
+    /// Whether this is what is asked. Threads and what happens at the target may be others.
+    #[must_use]
+    pub fn is_of(&self, request: &RecoveryRequest) -> bool {
+        let same = RecoveryRequest {
+            jobs: self.request.jobs,
+            action: self.request.action,
+            ..request.clone()
+        };
+        same == self.request
+    }
+
     /// Whether old data is kept that can be put back.
     #[must_use]
     pub fn keeps_old_data(&self) -> bool {

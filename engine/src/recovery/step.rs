@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use super::layout::{DIRECTORY, LOCK_FILE};
+use super::plan::{self, Further};
 use super::run::{self, Asked, Finished};
 use super::site::RecoverySite;
 use super::state::{self, StateDocument};
 use super::{act, machine::End, server, settle, undo};
 use crate::api::{
-    Error, ErrorCode, JobProgress, RecoveryAction, RecoveryPhase, RecoveryPlan, RecoveryRequest,
-    RecoveryState, Result,
+    Error, ErrorCode, JobProgress, RecoveryAction, RecoveryPhase, RecoveryRequest, RecoveryState,
+    RecoveryTarget, Result, TargetBound,
 };
 use crate::backup::site::BackupSite;
 use crate::jobs::runner::JobContext;
@@ -58,25 +59,35 @@ pub async fn promote(
     run::run(site, &asked, context).await
 }
 
-/// Replays on to a later target, and waits there. `plan` is the plan for that target from the
-/// same backup, on the same timeline.
+/// Replays on to a later target, and waits there.
 ///
 /// # Errors
-/// `TargetUnreachable` when it is not later; `RecoveryNone`, `RecoveryUnfinished`; as
-/// [`run::run`].
+/// `TargetUnreachable` when it cannot be reached or is not later; `RecoveryNone`,
+/// `RecoveryUnfinished`; as [`run::run`].
 pub async fn go_further(
     site: &RecoverySite,
-    request: RecoveryRequest,
-    plan: RecoveryPlan,
+    target: RecoveryTarget,
+    bound: TargetBound,
     program: PathBuf,
     context: &mut JobContext,
 ) -> Result<Finished> {
     let directory = site.backup.target.data_directory.clone();
     let known = site.backup.as_owner(move |site| begun(site, &directory)).await?;
     waits(&known)?;
-    let (at, to) = (known.state.plan.stop.reached, plan.stop.reached);
-    if to < at || plan.stop.timeline != known.state.plan.stop.timeline {
-        let fact = format!("{} is not behind the present position", plan.target.describe());
+    tell(context, "proving the target");
+    let now = &known.state.plan;
+    let request = RecoveryRequest {
+        target,
+        bound,
+        timeline: Some(now.stop.timeline),
+        backup: now.chain.last().cloned(),
+        ..known.request.clone()
+    };
+    let asked_for = request.clone();
+    let further = site.as_owner(move |site| plan::further(site, &asked_for)).await?;
+    let (at, to) = (now.stop.reached, further.stop.reached);
+    if to < at || further.stop.timeline != now.stop.timeline {
+        let fact = format!("{} is not behind the present position", request.target.describe());
         return Err(Error::new(ErrorCode::TargetUnreachable, fact)
             .detail(format!("the server is at {at}, the target at {to}"))
             .hint("Undo the recovery and recover to it from the beginning."));
@@ -89,7 +100,7 @@ pub async fn go_further(
         .backup
         .as_owner(move |_| {
             let mut document = known;
-            document.update(&own.backup.disk, |one| further(one, request, plan))?;
+            document.update(&own.backup.disk, |one| change_target(one, request, further))?;
             settle::write_settings(&own, &mut document, &settings_program)?;
             Ok(asked(document, program))
         })
@@ -98,15 +109,15 @@ pub async fn go_further(
 }
 
 /// What changes with the target; everything else is as it was begun.
-fn further(document: &mut StateDocument, request: RecoveryRequest, plan: RecoveryPlan) {
+fn change_target(document: &mut StateDocument, request: RecoveryRequest, further: Further) {
+    let own = &mut document.state.plan;
+    own.target = request.target.clone();
+    own.stop = further.stop;
+    own.wal = further.wal;
+    own.lost = further.lost;
+    own.replay_bytes = further.replay_bytes;
     document.request = request;
     let own = &mut document.state.plan;
-    own.target = plan.target;
-    own.stop = plan.stop;
-    own.wal = plan.wal;
-    own.lost = plan.lost;
-    own.replay_bytes = plan.replay_bytes;
-    own.settings = plan.settings;
     own.action = RecoveryAction::Pause;
     document.state.phase = RecoveryPhase::Replaying;
 }

@@ -21,6 +21,8 @@ const CHANGES_MAX: usize = 1000;
 pub struct IndexDetails {
     /// The lowest and the highest number of a transaction that ended here.
     pub xids: Option<(u32, u32)>,
+    /// The latest commit or abort.
+    pub end_last: Option<DateTime<Utc>>,
     /// The latest time of any record that carries one.
     pub time_last: Option<DateTime<Utc>>,
     /// The record that begins here and goes on in the next segment.
@@ -72,6 +74,7 @@ impl IndexDetails {
             Meaning::Transaction(end) if end.outcome.is_end() => {
                 let xid = end.xid.as_u32();
                 let (low, high) = self.xids.unwrap_or((xid, xid));
+                self.end_last = self.end_last.max(end.at);
                 self.xids = Some((low.min(xid), high.max(xid)));
             }
             Meaning::ParameterChange { wal_level: Some(wal_level), settings: Some(settings) } => {
@@ -107,6 +110,7 @@ pub fn time_of(meaning: &Meaning) -> Option<DateTime<Utc>> {
 #[derive(Deserialize, Serialize)]
 pub(super) struct DetailsDocument {
     xids: Option<[u32; 2]>,
+    end_last: Option<String>,
     time_last: Option<String>,
     begun: Option<BegunDocument>,
     rest: Option<RestDocument>,
@@ -167,6 +171,7 @@ impl From<&IndexDetails> for DetailsDocument {
         };
         Self {
             xids: details.xids.map(|(low, high)| [low, high]),
+            end_last: details.end_last.map(time_text),
             time_last: details.time_last.map(time_text),
             begun: details
                 .begun
@@ -209,6 +214,7 @@ impl DetailsDocument {
         };
         Some(IndexDetails {
             xids: self.xids.map(|[low, high]| (low, high)),
+            end_last: time(self.end_last)?,
             time_last: time(self.time_last)?,
             begun,
             rest,

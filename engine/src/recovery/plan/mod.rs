@@ -25,8 +25,10 @@ use crate::pg::wal::{SegmentSize, TimelineHistory};
 use crate::wal::identity;
 use crate::wal::inspect::Expected;
 
+pub(crate) use estimate::speeds;
 pub use estimate::{Wanted, last_rehearsal};
 pub use old::OldCluster;
+pub(crate) use target::in_use;
 
 /// Threads that restore unless the request says otherwise, and at most.
 const JOBS_DEFAULT_MAX: u32 = 8;
@@ -55,7 +57,9 @@ impl Known {
         let disk = &site.backup.disk;
         let entries = catalog::read(disk, destination)?;
         let expected = expected(site, destination, &entries)?;
-        let old = OldCluster::look(&site.backup.target);
+        let newest = entries.iter().rev().find_map(CatalogEntry::complete);
+        let recorded = newest.and_then(|newest| newest.wal_location.as_deref());
+        let old = OldCluster::look(&site.backup.target, recorded);
         old.check_cluster(expected.system_identifier)?;
         let sources = WalSources::open(disk, destination, &old.wal_directories, expected)?;
         Ok(Self { destination: destination.to_path_buf(), entries, old, sources })
@@ -140,6 +144,35 @@ pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPl
         jobs,
         warnings,
         destination,
+    })
+}
+
+/// Where a recovery that waits would end for another target.
+#[derive(Clone, Debug)]
+pub struct Further {
+    /// Where replay ends.
+    pub stop: StopPoint,
+    /// All WAL from the beginning of the backup on.
+    pub wal: Vec<WalRun>,
+    /// What is lost then.
+    pub lost: crate::api::Lost,
+    /// Bytes of WAL from the beginning of the backup on.
+    pub replay_bytes: u64,
+}
+
+/// Resolves another target for a recovery that waits; its place is as it is. Touches nothing.
+///
+/// # Errors
+/// As [`plan`], without those of the place.
+pub fn further(site: &RecoverySite, request: &RecoveryRequest) -> Result<Further> {
+    let destination = site.backup.destination(request.destination.as_deref())?;
+    let known = Known::read(site, &destination)?;
+    let chosen = target::choose(&known, request)?;
+    Ok(Further {
+        stop: stop_point(request, &chosen),
+        wal: runs(&chosen.legs),
+        lost: lost::lost(&known.sources, &chosen)?,
+        replay_bytes: chosen.stop.reached.bytes_since(chosen.start),
     })
 }
 

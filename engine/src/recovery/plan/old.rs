@@ -77,9 +77,10 @@ struct OldStop {
 }
 
 impl OldCluster {
-    /// Looks. Blocking; what cannot be read counts as not there.
+    /// Looks. Blocking; what cannot be read counts as not there. `recorded` is where `pg_wal`
+    /// was outside of the data directory by the newest backup: it may be all that is left.
     #[must_use]
-    pub fn look(target: &LocalTarget) -> Self {
+    pub fn look(target: &LocalTarget, recorded: Option<&Path>) -> Self {
         let directory = target.data_directory.clone();
         let facts = facts::gather(target, None, None);
         let recovery = recovery_of(&directory);
@@ -99,7 +100,7 @@ impl OldCluster {
         Self {
             names: file::list(&directory, NAMES_MAX).ok(),
             status: classify(&facts),
-            wal_directories: wal_directories(&directory),
+            wal_directories: wal_directories(&directory, recorded),
             wal_link: file::link_target(&directory.join("pg_wal")).ok(),
             tablespaces: tablespaces(&directory),
             control,
@@ -192,7 +193,7 @@ fn recovery_of(directory: &Path) -> Option<OldRecovery> {
 
 /// Every directory that may hold old WAL. A recovery that was interrupted has moved it aside
 /// within its own directory, and saved what is nowhere else.
-fn wal_directories(directory: &Path) -> Vec<PathBuf> {
+fn wal_directories(directory: &Path, recorded: Option<&Path>) -> Vec<PathBuf> {
     let recovery = directory.join(RECOVERY_DIRECTORY);
     let kept = recovery.join("kept");
     let mut found: Vec<PathBuf> = Vec::new();
@@ -203,7 +204,8 @@ fn wal_directories(directory: &Path) -> Vec<PathBuf> {
             found.push(path);
         }
     };
-    for wal in [directory.join("pg_wal"), kept.join("pg_wal")] {
+    let inside = [directory.join("pg_wal"), kept.join("pg_wal")];
+    for wal in inside.into_iter().chain(recorded.map(Path::to_path_buf)) {
         add(wal.clone());
         add(wal.join(RECOVERY_DIRECTORY).join("kept"));
     }

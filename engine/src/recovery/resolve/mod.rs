@@ -141,8 +141,8 @@ fn time(
         return Ok(Err(Unreachable::new(format!("{text} is in the future"))));
     }
     let found = searched.first(
-        |facts| facts.commit_last().is_some_and(is_behind),
-        |record| record.kind.commit_at().is_some_and(is_behind),
+        |facts| facts.end_last().is_some_and(is_behind),
+        |record| record.kind.ended_at().is_some_and(is_behind),
     )?;
     if let Some(found) = found {
         return Ok(Ok(searched.stop(found, TargetBound::Exclusive)?));
@@ -150,7 +150,7 @@ fn time(
     if searched.way.broken.is_some() {
         return Ok(Err(behind_break(searched)));
     }
-    // No commit is later: everything is wanted, if something proves that nothing is missing.
+    // No end of a transaction is later: everything is wanted, if something proves that nothing is missing.
     let proof = searched.time_last()?;
     if proof.is_some_and(is_behind) {
         return at_tip(searched, Vec::new());
