@@ -67,7 +67,7 @@ impl Repository {
     /// When it is refused.
     #[must_use]
     #[track_caller]
-    pub fn plan<S: AsRef<str>>(&self, options: &[S]) -> Value {
+    pub fn dry_run<S: AsRef<str>>(&self, options: &[S]) -> Value {
         let done = self.recover(options).args(["--dry-run", "--json"]).finish().expect_code(0);
         serde_json::from_str(&done.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", done.stdout))
@@ -79,7 +79,7 @@ impl Repository {
     /// When it is not.
     #[must_use]
     #[track_caller]
-    pub fn plan_refused<S: AsRef<str>>(&self, options: &[S]) -> Refusal {
+    pub fn dry_run_refused<S: AsRef<str>>(&self, options: &[S]) -> Refusal {
         Refusal::of(&self.recover(options).arg("--dry-run").finish().expect_code(2))
     }
 

@@ -47,7 +47,7 @@ fn everything(major: Major) {
     let wal = instance.directory().join("moved_wal");
     let tablespace = format!("{oid}={}", moved.display());
     let options = ["--tablespace", &tablespace, "--wal-dir", wal.to_str().unwrap()];
-    let plan = repository.plan(&options);
+    let plan = repository.dry_run(&options);
     assert_eq!(plan["tablespaces"][0]["source"], space.to_str().unwrap());
     assert_eq!(plan["tablespaces"][0]["directory"], moved.to_str().unwrap());
     assert_eq!(plan["wal_directory"], wal.to_str().unwrap());

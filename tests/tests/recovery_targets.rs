@@ -119,7 +119,7 @@ fn every_target(major: Major) {
     repository.instance.stop(StopMode::Fast);
     for (number, case) in cases(&marks).iter().enumerate() {
         let is_paused = number % 2 == 0;
-        let plan = repository.plan(&case.options);
+        let plan = repository.dry_run(&case.options);
         let mut options = case.options.clone();
         options.extend([
             "--action".to_owned(),

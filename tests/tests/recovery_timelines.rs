@@ -58,23 +58,23 @@ fn either_branch(major: Major) {
     assert_eq!(timeline, "00000003", "a number that is taken is not used again");
     assert_eq!(markers(&repository, &["--timeline", "1"]).0, "1 2 3");
 
-    let plan = repository.plan::<&str>(&[]);
+    let plan = repository.dry_run::<&str>(&[]);
     assert_eq!(plan["stop"]["timeline"], 2);
-    let own = repository.plan(&["--timeline", "1", "-n", "after 3"]);
+    let own = repository.dry_run(&["--timeline", "1", "-n", "after 3"]);
     assert_eq!(own["stop"]["timeline"], 1);
 
     // Behind the fork a point of the other branch is not on the way.
-    let refusal = repository.plan_refused(&["-n", "after 2"]);
+    let refusal = repository.dry_run_refused(&["-n", "after 2"]);
     assert!(
         refusal.detail.contains("timeline 1") && refusal.detail.contains("fork"),
         "{refusal:?}"
     );
     assert!(refusal.hint.contains("--timeline 1"), "{refusal:?}");
-    let refusal = repository.plan_refused(&["-n", "after 12", "--timeline", "1"]);
+    let refusal = repository.dry_run_refused(&["-n", "after 12", "--timeline", "1"]);
     assert!(refusal.detail.contains("timeline 2"), "{refusal:?}");
     // A backup of timeline 2 leads nowhere on timeline 1.
     let label = repository.backups().last().unwrap()["label"].as_str().unwrap().to_owned();
-    let refusal = repository.plan_refused(&["--timeline", "1", "--backup", &label]);
+    let refusal = repository.dry_run_refused(&["--timeline", "1", "--backup", &label]);
     assert!(
         refusal.fact.contains("timeline 1") || refusal.detail.contains("timeline"),
         "{refusal:?}"
@@ -111,7 +111,7 @@ fn a_higher_number_in_the_archive_is_not_followed() {
     std::fs::write(&later, fork).unwrap();
     let permissions = std::fs::metadata(archive.join("00000002.history")).unwrap().permissions();
     std::fs::set_permissions(&later, permissions).unwrap();
-    let plan = repository.plan::<&str>(&[]);
+    let plan = repository.dry_run::<&str>(&[]);
     assert_eq!(plan["stop"]["timeline"], 2, "{plan:#}");
     assert_eq!(markers(&repository, &[]).0, "1 11 12");
 }

@@ -7,6 +7,8 @@ mod archive;
 mod backups;
 mod catalog;
 mod operate;
+mod recoveries;
+mod rehearsals;
 mod supervisor;
 
 use std::path::Path;

@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 use super::backups::{self, Backups};
 use super::catalog::{Catalog, Shared};
 use super::operate::{self, Answer};
+use super::recoveries::Recoveries;
 use crate::api::{
     Command, EngineConfig, Error, ErrorCode, Event, InstanceId, JobId, RequestId, Result, Scope,
 };
@@ -180,9 +181,50 @@ impl Supervisor {
             | Command::Recover { .. }
             | Command::StepRecovery { .. }
             | Command::FetchRecovery { .. }
-            | Command::Rehearse { .. }
-            | Command::FindMistakes { .. } => Err(Error::new(ErrorCode::EngineBusy, "recovery")),
+            | Command::Rehearse { .. } => self.recovery(request, command),
+            Command::FindMistakes { .. } => Err(Error::new(ErrorCode::EngineBusy, "recovery")),
         }
+    }
+
+    /// Commands about recovery: those that change something are jobs.
+    fn recovery(&self, request: RequestId, command: Command) -> Result<()> {
+        let shared = self.catalog.shared();
+        match command {
+            Command::FetchRecoveryMap { instance, destination } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, destination.as_deref())?;
+                self.answer(request, site.map(request, destination), |event| event);
+            }
+            Command::PlanRecovery { instance, request: what } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, what.destination.as_deref())?;
+                self.answer(request, site.plan(request, *what), |event| event);
+            }
+            Command::Recover { instance, request: what, fingerprint } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, what.destination.as_deref())?;
+                self.tracked(request, entry, |told| {
+                    site.recover(request, *what, fingerprint, told)
+                });
+            }
+            Command::StepRecovery { instance, step } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, None)?;
+                self.tracked(request, entry, |told| site.step(request, step, told));
+            }
+            Command::FetchRecovery { instance } => {
+                let site = Recoveries::new(self.catalog.get(&instance)?, shared, None)?;
+                self.answer(request, site.status(request), |event| event);
+            }
+            Command::Rehearse { instance, request: what } => {
+                let entry = self.catalog.get(&instance)?;
+                let destination = what.recovery.destination.clone();
+                let site = Recoveries::new(entry, shared, destination.as_deref())?;
+                self.tracked(request, entry, |told| site.rehearse(request, *what, told));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Commands about the WAL archive.
