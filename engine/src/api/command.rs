@@ -197,6 +197,12 @@ pub enum Command {
         /// How.
         step: RecoveryStep,
     },
+    /// How the recovery of the instance's data directory stands. Answered with
+    /// [`Event::RecoveryStands`], or refused with `RecoveryNone`.
+    FetchRecovery {
+        /// Whose.
+        instance: InstanceId,
+    },
     /// Recover into a scratch directory, check the result and remove it.
     Rehearse {
         /// Whose.
@@ -241,6 +247,7 @@ impl Command {
                 | Self::Verify { .. }
                 | Self::FetchRecoveryMap { .. }
                 | Self::PlanRecovery { .. }
+                | Self::FetchRecovery { .. }
                 | Self::FindMistakes { .. }
         ) && !matches!(self, Self::Backup { request, .. } if request.dry_run)
     }

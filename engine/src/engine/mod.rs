@@ -10,6 +10,7 @@ mod catalog;
 mod job;
 mod operate;
 mod recoveries;
+mod rehearsals;
 mod supervisor;
 
 use std::path::Path;

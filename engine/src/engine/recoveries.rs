@@ -30,7 +30,7 @@ impl Recoveries {
     /// either, `DataDirectoryOwner`, `DataDirectoryAccess`, `UsageInvalid`.
     pub(super) fn new(entry: &Entry, shared: &Shared, destination: Option<&Path>) -> Result<Self> {
         let backup = Backups::new(entry, shared, destination)?.site().clone();
-        let site = RecoverySite { backup, bin_directory: shared.bin_directory.clone() };
+        let site = RecoverySite::new(backup, shared.bin_directory.clone());
         Ok(Self { site, subject: Subject::new(entry, shared) })
     }
 
@@ -70,6 +70,7 @@ impl Recoveries {
     ) {
         let said = told.clone();
         let site = self.site.clone();
+        let command = format!("recover to {}", what.target.describe());
         let body = async move |context: &mut JobContext| {
             let asked = site.as_owner(move |site| asked(site, what)).await?;
             // As the front end took it from the plan it was shown.
@@ -79,7 +80,7 @@ impl Recoveries {
             let finished = run::run(&site, &asked, context).await;
             tell(&site, &asked.plan.directory, request, finished, &said).await
         };
-        self.job(JobKind::Recover, "recover", lock, told, body).await;
+        self.job(JobKind::Recover, &command, lock, told, body).await;
     }
 
     /// Goes on with a recovery, or undoes it.
@@ -151,7 +152,7 @@ fn asked(site: &RecoverySite, request: RecoveryRequest) -> Result<Asked> {
 
 /// This program, as the server will run it. The path of a program that was replaced meanwhile
 /// has a mark behind it (`proc(5)`, `/proc/PID/exe`).
-fn program() -> Result<PathBuf> {
+pub(super) fn program() -> Result<PathBuf> {
     let path = std::env::current_exe().map_err(|error| {
         Error::new(ErrorCode::ProgramFailed, "pgdeck's own program cannot be found")
             .detail(error.to_string())

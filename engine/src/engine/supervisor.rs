@@ -179,10 +179,10 @@ impl Supervisor {
             Command::FetchRecoveryMap { .. }
             | Command::PlanRecovery { .. }
             | Command::Recover { .. }
-            | Command::StepRecovery { .. } => self.recovery(request, command),
-            Command::Rehearse { .. } | Command::FindMistakes { .. } => {
-                Err(Error::new(ErrorCode::EngineBusy, "recovery"))
-            }
+            | Command::StepRecovery { .. }
+            | Command::FetchRecovery { .. }
+            | Command::Rehearse { .. } => self.recovery(request, command),
+            Command::FindMistakes { .. } => Err(Error::new(ErrorCode::EngineBusy, "recovery")),
         }
     }
 
@@ -217,6 +217,16 @@ impl Supervisor {
                 let site = Recoveries::new(entry, shared, None)?;
                 let lock = site.lock(entry, shared)?;
                 self.tracked(request, entry, |told| site.step(request, step, lock, told));
+            }
+            Command::FetchRecovery { instance } => {
+                let site = Recoveries::new(self.catalog.get(&instance)?, shared, None)?;
+                self.answer(request, site.status(request), |event| event);
+            }
+            Command::Rehearse { instance, request: what } => {
+                let entry = self.catalog.get(&instance)?;
+                let destination = what.recovery.destination.clone();
+                let site = Recoveries::new(entry, shared, destination.as_deref())?;
+                self.tracked(request, entry, |told| site.rehearse(request, *what, told));
             }
             _ => {}
         }
