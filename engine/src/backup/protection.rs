@@ -88,7 +88,7 @@ pub fn look(disk: &Disk, destination: &Path, points: &mut PointsSeen) -> Result<
     };
     let register = restore_points::read(disk, destination)
         .map_err(|error| unreadable(&destination.join(RESTORE_POINTS_FILE), &error))?;
-    let Ok(archive) = Archive::open(disk, destination) else {
+    let Some(archive) = Archive::open_if_there(disk, destination)? else {
         protection.restore_points = points.with_register(register);
         return Ok(protection);
     };

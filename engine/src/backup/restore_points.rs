@@ -57,7 +57,7 @@ pub fn all(disk: &Disk, destination: &Path) -> Result<Vec<RestorePointInfo>> {
     let mut points =
         read(disk, destination).map_err(|error| identity::unreadable(destination, &error))?;
     // Without an archive there is nothing more to be found.
-    let Ok(archive) = Archive::open(disk, destination) else { return Ok(points) };
+    let Some(archive) = Archive::open_if_there(disk, destination)? else { return Ok(points) };
     for name in archive.list()?.names() {
         let WalFileName::Segment(segment) = name else { continue };
         let Some(index) = archive.index(name)? else { continue };
