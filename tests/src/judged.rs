@@ -1,6 +1,8 @@
 //! Restored directories judged by stock tools: structures by `pg_amcheck`, pages by
 //! `pg_checksums`. Where a major has no such tool, what is done in its place is said.
 
+#![expect(clippy::print_stdout, reason = "the runner shows it with the test")]
+
 use std::fs;
 use std::path::Path;
 
@@ -26,7 +28,7 @@ impl Restored {
     /// When something does not fit, or cannot be checked.
     pub fn amcheck(&self) {
         if self.major == Major::V13 {
-            eprintln!("PostgreSQL 13 has no verify_heapam(): indexes against the rows instead");
+            println!("PostgreSQL 13 has no verify_heapam(): indexes against the rows instead");
             self.check_indexes();
             return;
         }
@@ -59,7 +61,7 @@ impl Restored {
         let pages = check_pages(&self.directory, &self.directory);
         assert!(pages > 500, "only {pages} pages were looked at");
         if self.major != Major::V15 {
-            eprintln!("there is a stock pg_checksums for PostgreSQL 15 only");
+            println!("there is a stock pg_checksums for PostgreSQL 15 only");
             return;
         }
         let mut command = account::command(Major::V15.program("pg_checksums"));

@@ -24,6 +24,7 @@ pub mod watcher;
 mod account;
 mod cache;
 mod forks;
+mod inside;
 mod judged;
 mod place;
 mod server_log;
