@@ -98,6 +98,7 @@ pub fn look(disk: &Disk, destination: &Path, points: &mut PointsSeen) -> Result<
     let is_segment = |name: &WalFileName| matches!(name, WalFileName::Segment(_));
     protection.segments = inventory.names().filter(is_segment).count() as u64;
     let Some(size) = archive.segment_size(&inventory)? else { return Ok(protection) };
+    protection.restore_points.retain(|point| restore_points::is_reachable(point, &inventory, size));
     let histories = archive.histories(&inventory)?;
     let view = View { archive: &archive, inventory: &inventory, histories: &histories, size };
     for entry in &entries {
