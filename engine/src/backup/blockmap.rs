@@ -163,6 +163,10 @@ impl MapReader {
     /// As reading files; `InvalidData` when the map is shorter.
     pub fn hashes(&self, first: u64, count: u64) -> io::Result<Vec<u64>> {
         let short = || io::Error::new(io::ErrorKind::InvalidData, "the map of blocks is cut");
+        // A damaged list must not make us ask for all memory.
+        if count > self.file.size()? / HASH_BYTES {
+            return Err(short());
+        }
         let length = count.checked_mul(HASH_BYTES).and_then(|bytes| usize::try_from(bytes).ok());
         let mut bytes = vec![0; length.ok_or_else(short)?];
         let at = first.checked_mul(HASH_BYTES).and_then(|at| at.checked_add(16));
