@@ -79,6 +79,62 @@ fn an_interrupted_backup_is_resumed() {
     restored.read_everything();
 }
 
+/// A file that was taken over is not read again: damage that the first attempt saw must not be
+/// forgotten with it.
+#[test]
+fn a_resumed_backup_knows_of_damaged_pages() {
+    let repository = with_rows(Major::V18);
+    repository.instance.allow_log("aborting backup due to backend exiting");
+    repository.instance.sql("postgres", "checkpoint");
+    let path =
+        repository.instance.query_one_text("postgres", "select pg_relation_filepath('rows')");
+    let file = repository.instance.data_directory().join(&path);
+    let mut content = fs::read(&file).unwrap();
+    content[5 * 8192 + 4000] ^= 1;
+    fs::write(&file, content).unwrap();
+    let mut child = repository.spawn(&["backup", "--rate", "12MB", "--jobs", "2"]);
+    let begun =
+        proc::wait_for(Duration::from_secs(60), || journal_lines(repository.destination()) > 12);
+    assert!(begun, "nothing was copied");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let done = repository.run(&["backup"]).finish();
+    assert!(done.stdout.contains("is complete"), "{}{}", done.stdout, done.stderr);
+    let label = repository.backups()[0]["label"].as_str().unwrap().to_owned();
+    let document = repository.document(&label);
+    assert!(document["sizes"]["adopted_files"].as_u64().unwrap() > 0, "nothing was taken over");
+    let failures = &document["checksum_failures"];
+    assert_eq!(failures[0]["path"], path, "{failures}");
+    assert_eq!((&failures[0]["count"], &failures[0]["blocks"][0]), (&1.into(), &5.into()));
+}
+
+/// What an interrupted incremental backup stored and the next one finds as in the parent again
+/// must not come back when the packs are unpacked by hand.
+#[test]
+fn a_resumed_incremental_backup_has_nothing_of_the_interrupted_one() {
+    let repository = Repository::start_small(Major::V14);
+    // Small files that are no relations are compared by their content.
+    let hba = repository.instance.data_directory().join("pg_hba.conf");
+    let first = fs::read(&hba).unwrap();
+    let full = repository.backup(&[]);
+    let changed = [first.as_slice(), b"# not for long\n"].concat();
+    fs::write(&hba, &changed).unwrap();
+    repository.instance.sql("postgres", "update rows set n = n + 1");
+    // Ends when the pack is made durable: everything is in it.
+    let fault = |number| Plan::new(number, Fault::Sync, Spell::FromThenOn);
+    let mut ends = (25..).step_by(5).map(|number| {
+        let ended = repository.backup_inside(BackupKind::Incremental, &fault(number));
+        ended.unwrap_err().fact
+    });
+    assert!(ends.any(|fact| fact.contains("a pack")), "it never came to a pack");
+    fs::write(&hba, &first).unwrap();
+    let label = repository.backup(&["--type", "incremental"]);
+    assert_sound(&repository);
+    let restored = repository.restore_by_hand(&[full, label]);
+    restored.verifybackup().unwrap();
+    assert_eq!(fs::read(restored.directory().join("pg_hba.conf")).unwrap(), first);
+}
+
 /// Half of the kills come after a while, half before an operation of the disk, so that the short
 /// steps at the end (stop, manifest, label, expiry) are met as often as they have operations.
 #[test]

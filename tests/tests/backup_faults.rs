@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use pgdeck_engine::api::{BackupKind, BackupStatus, Error, VerifyDepth};
+use pgdeck_engine::backup::retention::Policy;
 use pgdeck_engine::backup::{catalog, expire};
+use pgdeck_engine::sys::clock;
 use pgdeck_engine::sys::disk::Disk;
 use pgdeck_engine::sys::faults::{Fault, Plan, Spell};
-use pgdeck_tests::{Major, Repository};
+use pgdeck_tests::{Major, Repository, Run};
 
 /// In turn: operation 1 fails in the first way, operation 2 in the second, and so on.
 const WAYS: [(Fault, Spell); 7] = [
@@ -167,4 +169,62 @@ fn a_full_backup_fails_at_every_even_operation() {
 #[test]
 fn a_resumed_backup_fails_at_every_operation() {
     every_operation(Major::V17, BackupKind::Incremental, Leavings::Kept, 1..);
+}
+
+/// Names and sizes of the files of a backup.
+fn files(directory: &Path) -> Vec<(String, u64)> {
+    let entries = fs::read_dir(directory).unwrap().flatten();
+    let file = |entry: fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        (name, entry.metadata().unwrap().len())
+    };
+    let mut files: Vec<_> = entries.map(file).collect();
+    files.sort();
+    files
+}
+
+/// Whatever fails while old backups are removed, the newest stays whole, what is half removed
+/// does not count, and the next expiry removes the rest.
+#[test]
+fn expiry_fails_at_every_operation() {
+    let repository = Repository::start_small(Major::V16);
+    for _ in 0..3 {
+        repository.backup_inside(BackupKind::Full, &Plan::default()).unwrap();
+    }
+    let newest = states(&repository).pop().unwrap().0;
+    let (name, whole) = (newest.file_name().unwrap(), files(&newest));
+    let expire = |destination: &Path, plan: &Plan| {
+        let disk = Disk::with_plan(plan.clone());
+        expire::expire(&disk, destination, Policy::Generations(1), clock::now())
+    };
+    let mut last = 0;
+    for number in 1_u64.. {
+        let copy = repository.instance.directory().join(format!("copy-{number}"));
+        let copied = Run::program("cp").arg("-a").arg(repository.destination()).arg(&copy);
+        copied.finish().expect_code(0);
+        let (fault, spell) = WAYS[usize::try_from(number).unwrap() % WAYS.len()];
+        let plan = Plan::new(number, fault, spell);
+        let outcome = expire(&copy, &plan);
+        let what = format!("operation {number}, {fault:?} {spell:?}");
+        if let Err(error) = &outcome {
+            assert!(!error.detail.is_empty(), "{what}: {error}");
+        }
+        for entry in catalog::read(&Disk::real(), &copy).unwrap() {
+            let status = catalog::info(&entry).status;
+            assert_ne!(status, BackupStatus::Damaged, "{what}: {}", entry.label);
+            let is_newest = entry.directory.file_name() == Some(name);
+            assert!(!is_newest || status == BackupStatus::Complete, "{what}: the newest is gone");
+        }
+        expire(&copy, &Plan::default()).unwrap();
+        let left = catalog::read(&Disk::real(), &copy).unwrap();
+        assert_eq!(left.len(), 1, "{what}: all but the newest go in the end");
+        assert_eq!(files(&copy.join(name)), whole, "{what}");
+        fs::remove_dir_all(&copy).unwrap();
+        if plan.has_struck() {
+            last = number;
+        } else if number > last + u64::try_from(WAYS.len()).unwrap() {
+            break;
+        }
+    }
+    assert!(last > 30, "{last} operations are too few to be all");
 }
