@@ -17,7 +17,7 @@ use super::machine::{Left, Outcome, Start, State, Step, Stop};
 use super::outcome::{describe, rate, seconds, warnings};
 use super::plan::{self, Plan};
 use super::prepare::{copy_work, lock, possible, prepare};
-use super::seal::Sealing;
+use super::seal::{LabelLeft, Sealing};
 use super::session::{BackupSession, ServerFacts, Stopped};
 use super::site::{self, BackupSite};
 use super::{archive, expire};
@@ -62,6 +62,7 @@ struct Run<'a> {
     control: Vec<u8>,
     stopped: Option<Stopped>,
     document: Option<BackupDocument>,
+    label_left: LabelLeft,
     removed: String,
 }
 
@@ -87,6 +88,7 @@ pub async fn run(site: &BackupSite, plan: &Plan, context: &mut JobContext) -> Re
         control: Vec::new(),
         stopped: None,
         document: None,
+        label_left: LabelLeft::Absent,
         removed: String::new(),
     };
     let mut state = State::Planned;
@@ -315,9 +317,13 @@ impl Run<'_> {
                     stop: stop.lsn,
                     timeline: start.timeline,
                 };
-                sealing.seal()
+                Ok(sealing.seal())
             })
             .await?;
+        let sealed = sealed.map_err(|unsealed| {
+            self.label_left = unsealed.label;
+            unsealed.error
+        })?;
         self.document = Some(sealed);
         self.session = None;
         Ok(Outcome::Done)
@@ -401,9 +407,15 @@ impl Run<'_> {
         match state {
             State::Failed(error, Left::Nothing) => Err(error),
             State::Failed(error, Left::Resumable(label)) => {
+                let left = match self.label_left {
+                    LabelLeft::Absent => "is INCOMPLETE, the next backup uses it",
+                    LabelLeft::Standing => {
+                        "has its label, which could neither be made durable nor be removed: verify it"
+                    }
+                };
                 let detail = match error.detail.as_str() {
-                    "" => format!("{label} is INCOMPLETE; the next backup uses it"),
-                    detail => format!("{detail}; {label} is INCOMPLETE, the next backup uses it"),
+                    "" => format!("{label} {left}"),
+                    detail => format!("{detail}; {label} {left}"),
                 };
                 Err(error.detail(detail))
             }

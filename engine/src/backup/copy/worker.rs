@@ -164,10 +164,10 @@ impl<'a> Worker<'a> {
         match (before, old_hashes) {
             (Some(before), Some(hashes)) => self.delta(reading, &before, &hashes),
             (before, _) => {
-                // An older state of it lies in a pack of the interrupted backup: whoever unpacks
+                // An older state of it may lie in a pack of the interrupted backup: whoever unpacks
                 // that by hand must find the right one in a later pack.
-                let is_stale = self.shared.work.adopted.files.contains_key(reading.path);
-                self.whole(reading, before.as_ref().filter(|_| !is_stale))
+                let is_resumed = !self.shared.work.adopted.packs.is_empty();
+                self.whole(reading, before.as_ref().filter(|_| !is_resumed))
             }
         }
     }
@@ -264,6 +264,8 @@ impl<'a> Worker<'a> {
         hashes: Option<Vec<u64>>,
     ) -> Result<FileEntry> {
         let is_stored = !matches!(content, Content::Delta(place, _) if place == NOWHERE);
+        // Whoever goes on reads a damaged file again: the label must name its pages.
+        let is_promised = is_stored && reading.failure.is_none();
         let blocks = match reading.first_block {
             Some(_) => {
                 let hashes = hashes.as_ref().unwrap_or(&reading.hashes);
@@ -282,7 +284,7 @@ impl<'a> Worker<'a> {
             content,
             blocks,
         };
-        if is_stored {
+        if is_promised {
             self.writer.end(&entry).map_err(|error| not_written("a pack's journal", &error))?;
         }
         Ok(entry)
