@@ -17,6 +17,7 @@ pub mod expire;
 pub mod filelist;
 pub mod layout;
 pub mod listing;
+mod lz4;
 pub mod machine;
 pub mod manifest;
 mod outcome;
