@@ -41,7 +41,7 @@ impl Step {
     pub(crate) fn what(self) -> What {
         What::Grown(match self {
             Self::Megabytes(count) => format!("{:.1} GB", f64::from(count) / 1_000.0),
-            Self::Files(count) => format!("0.5 GB in {count} files"),
+            Self::Files(count) => format!("0.5 GB, {count} files"),
         })
     }
 }
