@@ -8,8 +8,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh32::xxh32;
 
-use super::lz4;
-
 /// Bytes of one frame's content at most.
 pub const FRAME_BYTES: usize = 1 << 20;
 /// Content beyond file data that a frame may hold: headers of the archive.
@@ -114,7 +112,6 @@ impl From<Codec> for String {
 pub struct Encoder {
     codec: Codec,
     zstd: Option<zstd::bulk::Compressor<'static>>,
-    lz4: lz4::Table,
     out: Vec<u8>,
 }
 
@@ -134,8 +131,7 @@ impl Encoder {
             Codec::Zstd(level) => Some(zstd::bulk::Compressor::new(i32::from(level))?),
             Codec::Lz4 | Codec::None => None,
         };
-        let (lz4, out) = (lz4::Table::default(), Vec::with_capacity(STORED_BYTES_MAX));
-        Ok(Self { codec, zstd, lz4, out })
+        Ok(Self { codec, zstd, out: Vec::with_capacity(STORED_BYTES_MAX) })
     }
 
     /// Makes one frame.
@@ -152,27 +148,25 @@ impl Encoder {
                 self.out.reserve(zstd::zstd_safe::compress_bound(content.len()));
                 zstd.compress_to_buffer(content, &mut self.out)?;
             }
-            None if self.codec == Codec::Lz4 => lz4_frame(content, &mut self.out, &mut self.lz4)?,
+            None if self.codec == Codec::Lz4 => lz4_frame(content, &mut self.out)?,
             None => self.out.extend_from_slice(content),
         }
         Ok(&self.out)
     }
 }
 
-fn lz4_header() -> [u8; LZ4_HEADER_BYTES] {
-    let [_, check, _, _] = xxh32(&[LZ4_FLAGS, LZ4_BLOCK_CODE], 0).to_le_bytes();
-    let [a, b, c, d] = LZ4_MAGIC;
-    [a, b, c, d, LZ4_FLAGS, LZ4_BLOCK_CODE, check]
-}
-
-fn lz4_frame(content: &[u8], out: &mut Vec<u8>, table: &mut lz4::Table) -> io::Result<()> {
-    out.extend_from_slice(&lz4_header());
+fn lz4_frame(content: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let descriptor = [LZ4_FLAGS, LZ4_BLOCK_CODE];
+    let [_, check, _, _] = xxh32(&descriptor, 0).to_le_bytes();
+    out.extend_from_slice(&LZ4_MAGIC);
+    out.extend_from_slice(&descriptor);
+    out.push(check);
     if !content.is_empty() {
         let at = out.len();
         let bound = lz4_flex::block::get_maximum_output_size(content.len());
         out.resize(at + 4 + bound, 0);
-        let length = lz4::compress(content, &mut out[at + 4..], table);
-        let length = length.ok_or_else(|| io::Error::other("a block did not fit its buffer"))?;
+        let length = lz4_flex::block::compress_into(content, &mut out[at + 4..])
+            .map_err(io::Error::other)?;
         let (length, mark) = if length < content.len() {
             (length, 0)
         } else {
@@ -258,7 +252,9 @@ fn damaged_or_short(stored: &[u8], magic: &[u8; 4]) -> io::Result<Option<usize>>
 }
 
 fn lz4_content(stored: &[u8], content: &mut Vec<u8>) -> io::Result<Option<usize>> {
-    let header = lz4_header();
+    let mut header = Vec::with_capacity(LZ4_HEADER_BYTES);
+    lz4_frame(&[], &mut header)?;
+    let header = &header[..LZ4_HEADER_BYTES];
     let Some(start) = stored.get(..LZ4_HEADER_BYTES) else {
         return damaged_or_short(stored, &LZ4_MAGIC);
     };

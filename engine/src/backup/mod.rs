@@ -19,7 +19,6 @@ pub mod filelist;
 mod finishing;
 pub mod layout;
 pub mod listing;
-mod lz4;
 pub mod machine;
 pub mod manifest;
 mod outcome;
