@@ -10,6 +10,8 @@ pub mod get;
 pub mod identity;
 pub mod index;
 pub mod inspect;
+mod place;
 pub mod prefetch;
 pub mod push;
+mod reading;
 pub mod store;
