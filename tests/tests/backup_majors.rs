@@ -1,5 +1,5 @@
 //! A full backup and two incrementals under load, on every major version: restored by hand,
-//! judged by the stock `pg_verifybackup`, started and looked at.
+//! judged by the stock `pg_verifybackup`, started, and judged by `pg_amcheck` and `pg_checksums`.
 
 // Clippy excuses functions marked as tests, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
@@ -8,8 +8,8 @@ use std::fs;
 
 use pgdeck_tests::{Load, Major, Repository, Restored, TestInstance};
 
-/// Everything that must hold of a restored instance.
-fn check(mut restored: Restored, marker: &str) {
+/// Everything that must hold of a restored instance, which runs then.
+fn check(mut restored: Restored, marker: &str) -> Restored {
     restored.verifybackup().unwrap_or_else(|error| panic!("pg_verifybackup: {error}"));
     let scratch = restored.directory().join("base");
     assert!(scratch.exists());
@@ -21,7 +21,7 @@ fn check(mut restored: Restored, marker: &str) {
     assert_eq!(restored.query("select count(*) from scratch"), "0", "unlogged tables are empty");
     assert_ne!(restored.query("select count(*) from growing"), "0");
     restored.read_everything();
-    restored.stop();
+    restored
 }
 
 fn chain_under_load(major: Major, compress: &str) {
@@ -54,8 +54,10 @@ fn chain_under_load(major: Major, compress: &str) {
     assert!(document["wal_location"].as_str().unwrap().ends_with("/wal"));
     let verified = repository.verify(&[]);
     assert_eq!(verified.code(), Some(0), "{}{}", verified.stdout, verified.stderr);
-    check(repository.restore_by_hand(&labels[..1]), "a");
-    check(repository.restore_by_hand(&labels), "a b c");
+    check(repository.restore_by_hand(&labels[..1]), "a").checksums();
+    let mut newest = check(repository.restore_by_hand(&labels), "a b c");
+    newest.amcheck();
+    newest.checksums();
 
     // Latest: everything that was committed, from the full backup and the WAL alone.
     let mut latest = repository.restore_by_hand(&labels[..1]);

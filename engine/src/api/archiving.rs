@@ -18,8 +18,41 @@ pub struct SetupRequest {
     /// `archive_timeout`: a segment is archived at least this often while there are changes;
     /// left alone without.
     pub archive_timeout_seconds: Option<u32>,
+    /// What is kept of the backups; the settings are left alone without.
+    pub retention: Option<Retention>,
     /// The program the archive command names.
     pub program: PathBuf,
+}
+
+/// How much is kept of the backups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// So many complete full backups, with what is based on them
+    /// (`pgx.backup_keep_generations`).
+    Generations(u32),
+    /// What is needed to recover to any moment of so many days (`pgx.backup_keep_days`).
+    Days(u32),
+}
+
+/// The text does not say how much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a number of generations such as 2, or of days such as 14d, from 1 to 9999")]
+pub struct ParseRetentionError;
+
+impl std::str::FromStr for Retention {
+    type Err = ParseRetentionError;
+
+    /// `2` is generations, `14d` is days.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (digits, make): (_, fn(u32) -> Self) = match text.strip_suffix('d') {
+            Some(digits) => (digits, Self::Days),
+            None => (text, Self::Generations),
+        };
+        match digits.trim_end().parse() {
+            Ok(count @ 1..=9999) => Ok(make(count)),
+            _ => Err(ParseRetentionError),
+        }
+    }
 }
 
 /// Whether a destination that does not exist is made.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::api::{Error, ErrorCode, Result, SetupRequest, TakesEffect};
+use crate::api::{Error, ErrorCode, Result, Retention, SetupRequest, TakesEffect};
 use crate::pg::conf::Conf;
 use crate::pg::conf::edit::Wish;
 use crate::pg::connect::Connected;
@@ -142,7 +142,23 @@ pub(super) fn wishes(conf: &Conf, request: &SetupRequest, destination: &Path) ->
             wishes.push(Wish::new("archive_timeout", seconds.to_string()));
         }
     }
+    if let Some(retention) = request.retention {
+        wishes.extend(retention_wishes(conf, retention));
+    }
     wishes
+}
+
+/// Days go before generations: where those are wanted, days that are set are taken back.
+fn retention_wishes(conf: &Conf, retention: Retention) -> Vec<Wish> {
+    const DAYS: &str = "pgx.backup_keep_days";
+    match retention {
+        Retention::Days(days) => vec![Wish::new(DAYS, days.to_string())],
+        Retention::Generations(count) => {
+            let own = Wish::new("pgx.backup_keep_generations", count.to_string());
+            let has_days = conf.value(DAYS).is_some_and(|days| !matches!(days, "" | "0"));
+            has_days.then(|| Wish::new(DAYS, "0")).into_iter().chain([own]).collect()
+        }
+    }
 }
 
 /// What a change of this setting takes ("Write Ahead Log" in the PostgreSQL manual).
@@ -202,6 +218,7 @@ mod tests {
             create: CreateDestination::Refuse,
             compression: None,
             archive_timeout_seconds: None,
+            retention: None,
             program: "/usr/local/bin/pgdeck".into(),
         }
     }
@@ -237,6 +254,14 @@ mod tests {
         let timed = SetupRequest { archive_timeout_seconds: Some(300), ..request() };
         assert_eq!(names("archive_timeout = 5min\n", &timed).len(), 3);
         assert_eq!(names("archive_timeout = 1min\n", &timed)[3], "archive_timeout=300");
+        let keep = |text: &str| SetupRequest { retention: text.parse().ok(), ..request() };
+        assert_eq!(names("", &keep("14d"))[3..], ["pgx.backup_keep_days=14"]);
+        assert_eq!(names("", &keep("3"))[3..], ["pgx.backup_keep_generations=3"]);
+        let both = names("pgx.backup_keep_days = 7\n", &keep("3"));
+        assert_eq!(both[3..], ["pgx.backup_keep_days=0", "pgx.backup_keep_generations=3"]);
+        for text in ["0", "", "d", "-1", "2w", "99999"] {
+            assert_eq!(keep(text).retention, None, "{text}");
+        }
     }
 
     #[test]

@@ -70,12 +70,10 @@ impl Wait<'_> {
     async fn is_there(&self, name: SegmentName) -> Result<bool> {
         let destination = self.destination.to_path_buf();
         self.site
-            .as_owner(move |site| match Archive::open(&site.disk, &destination) {
-                Ok(archive) => {
-                    let found = archive.find(WalFileName::Segment(name))?;
-                    Ok(!found.is_empty())
-                }
-                Err(_) => Ok(false),
+            .as_owner(move |site| {
+                let archive = Archive::open_if_there(&site.disk, &destination)?;
+                let find = |archive: Archive| archive.find(WalFileName::Segment(name));
+                Ok(archive.map(find).transpose()?.is_some_and(|found| !found.is_empty()))
             })
             .await
     }

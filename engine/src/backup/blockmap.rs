@@ -12,6 +12,8 @@ use crate::sys::disk::{Disk, DiskFile};
 /// The first bytes of a map.
 pub const MAGIC: [u8; 16] = *b"pgdeck blocks 1\n";
 const HASH_BYTES: u64 = 8;
+/// Bytes gathered before they are written.
+const WRITE_BYTES: usize = 1 << 16;
 
 /// The hash of a block.
 #[must_use]
@@ -78,6 +80,17 @@ struct Inner {
     file: DiskFile,
     digest: Sha256,
     hashes: u64,
+    /// Not written yet: most files of a cluster have a few blocks only.
+    waiting: Vec<u8>,
+}
+
+impl Inner {
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.waiting)?;
+        self.digest.update(&self.waiting);
+        self.waiting.clear();
+        Ok(())
+    }
 }
 
 impl MapWriter {
@@ -86,10 +99,11 @@ impl MapWriter {
     /// # Errors
     /// As writing files.
     pub fn create(disk: &Disk, path: &Path) -> io::Result<Self> {
-        let mut file = disk.create(path)?;
-        file.write_all(&MAGIC)?;
-        let digest = Sha256::new_with_prefix(MAGIC);
-        Ok(Self { inner: Mutex::new(Inner { file, digest, hashes: 0 }) })
+        let file = disk.create(path)?;
+        let mut waiting = Vec::with_capacity(2 * WRITE_BYTES);
+        waiting.extend_from_slice(&MAGIC);
+        let inner = Inner { file, digest: Sha256::new(), hashes: 0, waiting };
+        Ok(Self { inner: Mutex::new(inner) })
     }
 
     /// Appends the hashes of one file; where they begin, counted in hashes.
@@ -97,10 +111,11 @@ impl MapWriter {
     /// # Errors
     /// As writing files.
     pub fn append(&self, hashes: &[u64]) -> io::Result<u64> {
-        let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
         let mut inner = self.inner.lock().map_err(|_| io::Error::other("a thread panicked"))?;
-        inner.file.write_all(&bytes)?;
-        inner.digest.update(&bytes);
+        inner.waiting.extend(hashes.iter().flat_map(|hash| hash.to_le_bytes()));
+        if inner.waiting.len() >= WRITE_BYTES {
+            inner.flush()?;
+        }
         let first = inner.hashes;
         inner.hashes += u64::try_from(hashes.len()).unwrap_or(0);
         Ok(first)
@@ -109,9 +124,11 @@ impl MapWriter {
     /// Makes it durable; its bytes and SHA-256.
     ///
     /// # Errors
-    /// As syncing files.
+    /// As writing and syncing files.
     pub fn finish(self) -> io::Result<(u64, [u8; 32])> {
-        let inner = self.inner.into_inner().map_err(|_| io::Error::other("a thread panicked"))?;
+        let inner = self.inner.into_inner();
+        let mut inner = inner.map_err(|_| io::Error::other("a thread panicked"))?;
+        inner.flush()?;
         inner.file.sync()?;
         let bytes = 16 + inner.hashes * HASH_BYTES;
         Ok((bytes, inner.digest.finalize().into()))
@@ -146,6 +163,10 @@ impl MapReader {
     /// As reading files; `InvalidData` when the map is shorter.
     pub fn hashes(&self, first: u64, count: u64) -> io::Result<Vec<u64>> {
         let short = || io::Error::new(io::ErrorKind::InvalidData, "the map of blocks is cut");
+        // A damaged list must not make us ask for all memory.
+        if count > self.file.size()? / HASH_BYTES {
+            return Err(short());
+        }
         let length = count.checked_mul(HASH_BYTES).and_then(|bytes| usize::try_from(bytes).ok());
         let mut bytes = vec![0; length.ok_or_else(short)?];
         let at = first.checked_mul(HASH_BYTES).and_then(|at| at.checked_add(16));

@@ -112,7 +112,10 @@ impl Chain {
         while let Some((at, entry)) = layers.pop() {
             let Some(first) = entry.blocks else { return Ok(None) };
             let count = entry.stamp.size.div_ceil(block_bytes);
-            let map = &self.backups[at].map;
+            let Loaded { map, document, .. } = &self.backups[at];
+            if count > u64::from(document.cluster.segment_blocks) {
+                return Err(mismatch(path));
+            }
             if let Content::Delta(_, runs) = &entry.content {
                 hashes.resize(usize::try_from(count).map_err(io::Error::other)?, 0);
                 let changed = map.hashes(first, Run::total(runs))?;

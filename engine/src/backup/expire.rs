@@ -162,7 +162,7 @@ fn remove_backup(disk: &Disk, destination: &Path, label: &Label) -> io::Result<(
 /// the first of every backup that is kept is needed by none, on whatever timeline. Histories
 /// stay for ever.
 fn remove_wal(disk: &Disk, destination: &Path, before: u64) -> Result<u64> {
-    let Ok(archive) = Archive::open(disk, destination) else { return Ok(0) };
+    let Some(archive) = Archive::open_if_there(disk, destination)? else { return Ok(0) };
     let inventory = archive.list()?;
     let Some(size) = archive.segment_size(&inventory)? else { return Ok(0) };
     let mut count = 0;

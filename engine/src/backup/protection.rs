@@ -88,7 +88,7 @@ pub fn look(disk: &Disk, destination: &Path, points: &mut PointsSeen) -> Result<
     };
     let register = restore_points::read(disk, destination)
         .map_err(|error| unreadable(&destination.join(RESTORE_POINTS_FILE), &error))?;
-    let Ok(archive) = Archive::open(disk, destination) else {
+    let Some(archive) = Archive::open_if_there(disk, destination)? else {
         protection.restore_points = points.with_register(register);
         return Ok(protection);
     };
@@ -98,6 +98,7 @@ pub fn look(disk: &Disk, destination: &Path, points: &mut PointsSeen) -> Result<
     let is_segment = |name: &WalFileName| matches!(name, WalFileName::Segment(_));
     protection.segments = inventory.names().filter(is_segment).count() as u64;
     let Some(size) = archive.segment_size(&inventory)? else { return Ok(protection) };
+    protection.restore_points.retain(|point| restore_points::is_reachable(point, &inventory, size));
     let histories = archive.histories(&inventory)?;
     let view = View { archive: &archive, inventory: &inventory, histories: &histories, size };
     for entry in &entries {

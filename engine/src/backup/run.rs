@@ -9,15 +9,14 @@ use tokio::task::JoinHandle;
 
 use super::adopt::Adopted;
 use super::copy::{self, Copied, CopyProgress};
-use super::document::{BackupDocument, FORMAT, Sizes, TablespaceFacts};
-use super::filelist::{Content, FileList};
+use super::document::BackupDocument;
 use super::layout::Label;
 use super::listing::Listing;
-use super::machine::{Left, Outcome, Start, State, Step, Stop};
-use super::outcome::{describe, rate, seconds, warnings};
+use super::machine::{Outcome, Start, State, Step, Stop};
+use super::outcome::{rate, seconds};
 use super::plan::{self, Plan};
 use super::prepare::{copy_work, lock, possible, prepare};
-use super::seal::Sealing;
+use super::seal::LabelLeft;
 use super::session::{BackupSession, ServerFacts, Stopped};
 use super::site::{self, BackupSite};
 use super::{archive, expire};
@@ -47,22 +46,23 @@ pub struct Finished {
 
 /// Everything a running backup holds.
 #[derive(Debug)]
-struct Run<'a> {
-    site: &'a BackupSite,
-    plan: &'a Plan,
-    reporter: Reporter,
-    started_at: DateTime<Utc>,
-    lock: Option<LockFile>,
-    session: Option<BackupSession>,
-    server: Option<ServerFacts>,
-    adopted: Option<Adopted>,
-    progress: Arc<CopyProgress>,
-    copying: Option<JoinHandle<Result<Copied>>>,
-    copied: Option<(Copied, Listing, Duration)>,
-    control: Vec<u8>,
-    stopped: Option<Stopped>,
-    document: Option<BackupDocument>,
-    removed: String,
+pub(super) struct Run<'a> {
+    pub(super) site: &'a BackupSite,
+    pub(super) plan: &'a Plan,
+    pub(super) reporter: Reporter,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) lock: Option<LockFile>,
+    pub(super) session: Option<BackupSession>,
+    pub(super) server: Option<ServerFacts>,
+    pub(super) adopted: Option<Adopted>,
+    pub(super) progress: Arc<CopyProgress>,
+    pub(super) copying: Option<JoinHandle<Result<Copied>>>,
+    pub(super) copied: Option<(Copied, Listing, Duration)>,
+    pub(super) control: Vec<u8>,
+    pub(super) stopped: Option<Stopped>,
+    pub(super) document: Option<BackupDocument>,
+    pub(super) label_left: LabelLeft,
+    pub(super) removed: String,
 }
 
 /// Takes a backup as planned.
@@ -87,6 +87,7 @@ pub async fn run(site: &BackupSite, plan: &Plan, context: &mut JobContext) -> Re
         control: Vec::new(),
         stopped: None,
         document: None,
+        label_left: LabelLeft::Absent,
         removed: String::new(),
     };
     let mut state = State::Planned;
@@ -284,95 +285,6 @@ impl Run<'_> {
         Ok(Outcome::Done)
     }
 
-    async fn seal(&mut self, start: Start, label: &Label, stop: Stop) -> Result<Outcome> {
-        let (Some((copied, listing, took)), Some(stopped)) =
-            (self.copied.take(), self.stopped.take())
-        else {
-            return Err(panicked("nothing was copied"));
-        };
-        let Copied { entries, packs, checksum_failures, map, adopted_files } = copied;
-        let list = FileList::new(entries);
-        let mut document = self.label(start, label, stop, &list, listing);
-        document.sizes.adopted_files = adopted_files;
-        document.sizes.copy_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        document.packs = packs;
-        document.checksum_failures = checksum_failures;
-        let control = std::mem::take(&mut self.control);
-        let destination = self.plan.destination.clone();
-        let sealed = self
-            .site
-            .as_owner(move |site| {
-                let sealing = Sealing {
-                    disk: &site.disk,
-                    destination: &destination,
-                    document,
-                    list: &list,
-                    map,
-                    control,
-                    label_file: stopped.label_file,
-                    map_file: stopped.map_file,
-                    start: start.lsn,
-                    stop: stop.lsn,
-                    timeline: start.timeline,
-                };
-                sealing.seal()
-            })
-            .await?;
-        self.document = Some(sealed);
-        self.session = None;
-        Ok(Outcome::Done)
-    }
-
-    fn label(
-        &self,
-        start: Start,
-        label: &Label,
-        stop: Stop,
-        list: &FileList,
-        listing: Listing,
-    ) -> BackupDocument {
-        let files = list.entries.iter().filter(|entry| entry.content != Content::Directory);
-        let progress = &self.progress;
-        let mut cluster = self.plan.cluster.clone();
-        if let Some(facts) = &self.server {
-            cluster.server_version_num = facts.version_num;
-        }
-        let space = |link: super::listing::TablespaceLink| TablespaceFacts {
-            oid: link.oid,
-            location: link.location,
-        };
-        BackupDocument {
-            format: FORMAT,
-            label: label.clone(),
-            kind: self.plan.kind,
-            parent: self.plan.parent.clone(),
-            started_at: self.started_at,
-            ended_at: clock::now(),
-            cluster,
-            start_lsn: start.lsn.to_string(),
-            stop_lsn: stop.lsn.to_string(),
-            timeline: start.timeline.as_u32(),
-            from_standby: self.server.as_ref().is_some_and(|facts| facts.in_recovery),
-            compression: self.plan.codec,
-            jobs: self.plan.jobs,
-            sizes: Sizes {
-                files: u64::try_from(files.clone().count()).unwrap_or(0),
-                cluster_bytes: files.map(|entry| entry.stamp.size).sum(),
-                read_bytes: progress.read_bytes.load(Ordering::Relaxed),
-                copied_bytes: progress.copied_bytes.load(Ordering::Relaxed),
-                ..Sizes::default()
-            },
-            tablespaces: listing.tablespaces.into_iter().map(space).collect(),
-            wal_location: listing.wal_location,
-            checksum_failures: Vec::new(),
-            warnings: listing.warnings,
-            parts: Vec::new(),
-            packs: Vec::new(),
-            keystore_fingerprint: None,
-            pgdeck_version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
-
     async fn expire(&mut self) -> Result<Outcome> {
         let (destination, policy) = (self.plan.destination.clone(), self.plan.policy);
         let removed = self
@@ -397,26 +309,6 @@ impl Run<'_> {
         }
     }
 
-    fn result(self, state: State) -> Result<Finished> {
-        match state {
-            State::Failed(error, Left::Nothing) => Err(error),
-            State::Failed(error, Left::Resumable(label)) => {
-                let detail = match error.detail.as_str() {
-                    "" => format!("{label} is INCOMPLETE; the next backup uses it"),
-                    detail => format!("{detail}; {label} is INCOMPLETE, the next backup uses it"),
-                };
-                Err(error.detail(detail))
-            }
-            State::Ended(_, trouble) => {
-                let document = self.document.ok_or_else(|| panicked("there is no label"))?;
-                let warnings = warnings(&document, trouble.as_ref());
-                let text = describe(&document, &self.removed, &warnings);
-                Ok(Finished { document, text, warnings })
-            }
-            _ => Err(panicked("it stopped in between")),
-        }
-    }
-
     fn session(&self) -> Result<&BackupSession> {
         self.session.as_ref().ok_or_else(|| panicked("there is no session"))
     }
@@ -426,6 +318,6 @@ impl Run<'_> {
     }
 }
 
-fn panicked(what: &str) -> Error {
+pub(super) fn panicked(what: &str) -> Error {
     Error::new(ErrorCode::BackupAbandoned, "the backup could not go on").detail(what)
 }

@@ -10,7 +10,7 @@ use super::filelist::{FileList, hex_text};
 use super::layout;
 use super::manifest::{ExtraFile, Manifest};
 use super::pack::write_new;
-use crate::api::{Error, ErrorCode, Lsn, Result, TimelineId};
+use crate::api::{Error, ErrorCode, Lsn, TimelineId};
 use crate::sys::disk::Disk;
 
 /// What the label is made durable after.
@@ -40,26 +40,56 @@ pub struct Sealing<'a> {
     pub timeline: TimelineId,
 }
 
+/// Why a backup could not be made complete.
+#[derive(Debug)]
+pub struct Unsealed {
+    /// What failed.
+    pub error: Error,
+    /// Whether it counts as complete all the same.
+    pub label: LabelLeft,
+}
+
+/// What became of the label of a backup that could not be made complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelLeft {
+    /// It is not there.
+    Absent,
+    /// It has its name, may be lost in a power cut, and could not be taken back.
+    Standing,
+}
+
 impl Sealing<'_> {
     /// Writes everything, durably; the label as it stands then.
     ///
     /// # Errors
-    /// `RepositoryWrite`.
-    pub fn seal(mut self) -> Result<BackupDocument> {
+    /// `RepositoryWrite`. A label that has its name but is perhaps not durable is taken back:
+    /// nobody may find a backup complete that was told to have failed.
+    pub fn seal(mut self) -> Result<BackupDocument, Unsealed> {
         let directory = self.document.label.directory(self.destination);
-        self.parts(&directory).map_err(|error| failed(&directory, &error))?;
+        self.write(&directory).map_err(|error| {
+            let label = self.take_back(&directory);
+            Unsealed { error: failed(&directory, &error), label }
+        })?;
+        tidy_up(self.disk, &directory);
+        Ok(self.document)
+    }
+
+    fn write(&mut self, directory: &Path) -> io::Result<()> {
+        self.parts(directory)?;
         self.document.sizes.stored_bytes = self.document.parts.iter().map(|part| part.bytes).sum();
         let packed: u64 = self.document.packs.iter().map(|pack| pack.bytes).sum();
         self.document.sizes.stored_bytes += packed;
         let text = document::label_text(&self.document);
-        let sync = || {
-            self.disk.sync_directory(&directory)?;
-            self.disk.sync_directory(self.destination)?;
-            document::store(self.disk, &directory, layout::LABEL_FILE, &text)
-        };
-        sync().map_err(|error| failed(&directory, &error))?;
-        tidy_up(self.disk, &directory);
-        Ok(self.document)
+        self.disk.sync_directory(directory)?;
+        self.disk.sync_directory(self.destination)?;
+        document::store(self.disk, directory, layout::LABEL_FILE, &text)
+    }
+
+    fn take_back(&self, directory: &Path) -> LabelLeft {
+        match self.disk.remove_file(&directory.join(layout::LABEL_FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => LabelLeft::Standing,
+            _ => LabelLeft::Absent,
+        }
     }
 
     fn parts(&mut self, directory: &Path) -> io::Result<()> {

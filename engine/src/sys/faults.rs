@@ -2,8 +2,8 @@
 //!
 //! Only in debug builds and with the feature `faults`; in a release a plan is empty, has no
 //! size and reads no variable. `PGDECK_FAULT=N:KIND[:on]` gives a program a plan: `KIND` is
-//! `eio`, `enospc`, `short`, `kill` (SIGKILL to itself before the operation); with `on` the
-//! operations after it fail, too.
+//! `eio`, `enospc`, `short`, `sync` (the first `fsync` from that operation on), `kill` (SIGKILL
+//! to itself before the operation); with `on` the operations after it fail, too.
 
 use std::io;
 use std::path::Path;
@@ -48,6 +48,8 @@ pub enum Fault {
     Enospc,
     /// A write takes half of the bytes; other operations succeed.
     ShortWrite,
+    /// `EIO` of the first `fsync` from then on; other operations succeed.
+    Sync,
     /// The process is killed before the operation.
     Kill,
 }
@@ -69,7 +71,7 @@ pub use unarmed::Plan;
 #[cfg(any(debug_assertions, feature = "faults"))]
 mod armed {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     use super::{Fault, Operation, Path, Spell, io};
 
@@ -85,14 +87,15 @@ mod armed {
         fault: Fault,
         spell: Spell,
         done: AtomicU64,
+        has_struck: AtomicBool,
     }
 
     impl Plan {
         /// Operation `number`, from 1, fails.
         #[must_use]
         pub fn new(number: u64, fault: Fault, spell: Spell) -> Self {
-            let armed = Armed { number, fault, spell, done: AtomicU64::new(0) };
-            Self { armed: Some(Arc::new(armed)) }
+            let (done, has_struck) = (AtomicU64::new(0), AtomicBool::new(false));
+            Self { armed: Some(Arc::new(Armed { number, fault, spell, done, has_struck })) }
         }
 
         /// What `PGDECK_FAULT` asks for.
@@ -111,6 +114,7 @@ mod armed {
                 "eio" => Fault::Eio,
                 "enospc" => Fault::Enospc,
                 "short" => Fault::ShortWrite,
+                "sync" => Fault::Sync,
                 "kill" => Fault::Kill,
                 _ => return None,
             };
@@ -121,9 +125,7 @@ mod armed {
         /// Whether the operation was reached.
         #[must_use]
         pub fn has_struck(&self) -> bool {
-            self.armed
-                .as_ref()
-                .is_some_and(|armed| armed.done.load(Ordering::Acquire) >= armed.number)
+            self.armed.as_ref().is_some_and(|armed| armed.has_struck.load(Ordering::Acquire))
         }
 
         /// Operations so far.
@@ -136,8 +138,8 @@ mod armed {
         ///
         /// # Errors
         /// The planned one.
-        pub fn step(&self, _operation: Operation, _path: &Path) -> io::Result<()> {
-            match self.due() {
+        pub fn step(&self, operation: Operation, _path: &Path) -> io::Result<()> {
+            match self.due(operation) {
                 Some(fault) => strike(fault),
                 None => Ok(()),
             }
@@ -148,27 +150,36 @@ mod armed {
         /// # Errors
         /// The planned one.
         pub fn write_step(&self, bytes: usize) -> io::Result<usize> {
-            match self.due() {
+            match self.due(Operation::Write) {
                 Some(Fault::ShortWrite) => Ok(bytes.div_ceil(2)),
                 Some(fault) => strike(fault).map(|()| bytes),
                 None => Ok(bytes),
             }
         }
 
-        fn due(&self) -> Option<Fault> {
+        fn due(&self, operation: Operation) -> Option<Fault> {
             let armed = self.armed.as_ref()?;
             let number = armed.done.fetch_add(1, Ordering::AcqRel) + 1;
-            let is_due = match armed.spell {
-                Spell::Once => number == armed.number,
-                Spell::FromThenOn => number >= armed.number,
+            if number < armed.number {
+                return None;
+            }
+            let is_sync = matches!(operation, Operation::Sync | Operation::SyncDirectory);
+            let is_due = match (armed.fault, armed.spell) {
+                (Fault::Sync, Spell::Once) => is_sync && !armed.has_struck.load(Ordering::Acquire),
+                (Fault::Sync, Spell::FromThenOn) => is_sync,
+                (_, Spell::Once) => number == armed.number,
+                (_, Spell::FromThenOn) => true,
             };
+            if is_due {
+                armed.has_struck.store(true, Ordering::Release);
+            }
             is_due.then_some(armed.fault)
         }
     }
 
     fn strike(fault: Fault) -> io::Result<()> {
         match fault {
-            Fault::Eio => Err(rustix::io::Errno::IO.into()),
+            Fault::Eio | Fault::Sync => Err(rustix::io::Errno::IO.into()),
             Fault::Enospc => Err(rustix::io::Errno::NOSPC.into()),
             Fault::ShortWrite => Ok(()),
             Fault::Kill => {

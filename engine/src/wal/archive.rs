@@ -100,6 +100,21 @@ impl Archive {
     /// # Errors
     /// `RepositoryUnreadable` when there is no archive, or it cannot be told.
     pub fn open(disk: &Disk, destination: &Path) -> Result<Self> {
+        Self::open_if_there(disk, destination)?.ok_or_else(|| {
+            let fact = format!("there is no WAL archive in \"{}\"", destination.display());
+            let detail = format!(
+                "neither {} nor {} is there",
+                ARCHIVE_DIRECTORIES[0], ARCHIVE_DIRECTORIES[1]
+            );
+            Error::new(ErrorCode::RepositoryUnreadable, fact).detail(detail)
+        })
+    }
+
+    /// The same; `None` when nothing was ever archived there.
+    ///
+    /// # Errors
+    /// `RepositoryUnreadable` when that cannot be told.
+    pub fn open_if_there(disk: &Disk, destination: &Path) -> Result<Option<Self>> {
         let mut directories = Vec::new();
         for name in ARCHIVE_DIRECTORIES {
             let directory = destination.join(name);
@@ -109,14 +124,10 @@ impl Archive {
             }
         }
         if directories.is_empty() {
-            let fact = format!("there is no WAL archive in \"{}\"", destination.display());
-            let detail = format!(
-                "neither {} nor {} is there",
-                ARCHIVE_DIRECTORIES[0], ARCHIVE_DIRECTORIES[1]
-            );
-            return Err(Error::new(ErrorCode::RepositoryUnreadable, fact).detail(detail));
+            return Ok(None);
         }
-        Ok(Self { disk: disk.clone(), destination: destination.to_path_buf(), directories })
+        let (disk, destination) = (disk.clone(), destination.to_path_buf());
+        Ok(Some(Self { disk, destination, directories }))
     }
 
     /// The backup destination.

@@ -17,8 +17,8 @@ use super::cluster::{self, Cluster};
 use super::continuity;
 use super::index::{SegmentIndex, SegmentTail};
 use super::inspect::{self, Expected, Refused};
+use super::place::{split_guide_path, wal_name};
 use super::prefetch::Prefetch;
-use super::push::{split_guide_path, wal_name};
 use super::rescued;
 use super::store::StoredForm;
 

@@ -1,6 +1,7 @@
 //! How one file of the archive is stored: names, compression, checksums.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Read, Write};
 
 use lz4_flex::frame::{BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
@@ -17,10 +18,6 @@ pub const INDEX_SUFFIX: &str = ".idx";
 /// Content that does not get smaller than this share of itself, in percent, is stored as it
 /// is: encrypted or random bytes cost time at every reading and save nothing.
 const WORTHWHILE_PERCENT: usize = 95;
-
-/// Content from this size on is compressed by several threads at once.
-const SHARED_FROM_BYTES: usize = 4 << 20;
-const COMPRESSORS: u32 = 2;
 
 /// The form of a stored file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +56,88 @@ pub fn parse_stored_name(text: &str) -> Option<(WalFileName, StoredForm)> {
     WalFileName::parse(text).map(|name| (name, StoredForm::Plain))
 }
 
+/// Brings content into the form it is stored in, also when it comes in pieces.
+pub struct Encoder {
+    stream: Stream,
+    /// Bytes it was given.
+    taken: usize,
+}
+
+enum Stream {
+    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+    Lz4(Box<FrameEncoder<Vec<u8>>>),
+    Plain,
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+impl Encoder {
+    /// An encoder for content of this length.
+    ///
+    /// # Errors
+    /// When the compressor has no memory, or does not know the level.
+    pub fn new(compression: WalCompression, content_bytes: usize) -> io::Result<Self> {
+        // Memory is used only as far as it is written to.
+        let out = || Vec::with_capacity(content_bytes / 2);
+        let stream = match compression {
+            WalCompression::None => Stream::Plain,
+            WalCompression::Zstd(level) => {
+                let mut encoder = zstd::stream::write::Encoder::new(out(), level)?;
+                encoder.include_checksum(true)?;
+                encoder.set_pledged_src_size(u64::try_from(content_bytes).ok())?;
+                Stream::Zstd(encoder)
+            }
+            WalCompression::Lz4 => {
+                let info = FrameInfo::new()
+                    .block_size(BlockSize::Max4MB)
+                    .content_size(u64::try_from(content_bytes).ok())
+                    .block_checksums(true)
+                    .content_checksum(true);
+                Stream::Lz4(Box::new(FrameEncoder::with_frame_info(info, out())))
+            }
+        };
+        Ok(Self { stream, taken: 0 })
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// When the compressor fails.
+    pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Zstd(encoder) => encoder.write_all(piece)?,
+            Stream::Lz4(encoder) => encoder.write_all(piece)?,
+            Stream::Plain => {}
+        }
+        self.taken += piece.len();
+        Ok(())
+    }
+
+    /// Takes what it was not given yet of the content, and ends. What does not get smaller is
+    /// stored as it is.
+    ///
+    /// # Errors
+    /// When the compressor fails, or was given more than the content.
+    pub fn finish(mut self, content: &[u8]) -> io::Result<(StoredForm, Cow<'_, [u8]>)> {
+        let rest = content.get(self.taken..).ok_or(io::ErrorKind::InvalidInput)?;
+        self.write(rest)?;
+        let (form, encoded) = match self.stream {
+            Stream::Plain => return Ok((StoredForm::Plain, Cow::Borrowed(content))),
+            Stream::Zstd(encoder) => (StoredForm::Zstd, encoder.finish()?),
+            Stream::Lz4(encoder) => (StoredForm::Lz4, encoder.finish().map_err(io::Error::other)?),
+        };
+        let worthwhile = content.len() / 100 * WORTHWHILE_PERCENT;
+        if encoded.len() > worthwhile {
+            return Ok((StoredForm::Plain, Cow::Borrowed(content)));
+        }
+        Ok((form, Cow::Owned(encoded)))
+    }
+}
+
 /// Brings content into the form it is stored in.
 ///
 /// # Errors
@@ -67,35 +146,7 @@ pub fn encode(
     content: &[u8],
     compression: WalCompression,
 ) -> io::Result<(StoredForm, Cow<'_, [u8]>)> {
-    let (form, encoded) = match compression {
-        WalCompression::None => return Ok((StoredForm::Plain, Cow::Borrowed(content))),
-        WalCompression::Zstd(level) => {
-            let mut compressor = zstd::bulk::Compressor::new(level)?;
-            compressor.include_checksum(true)?;
-            // The server waits for the push; the frame is the same however many make it.
-            if content.len() >= SHARED_FROM_BYTES {
-                compressor.multithread(COMPRESSORS)?;
-            }
-            (StoredForm::Zstd, compressor.compress(content)?)
-        }
-        WalCompression::Lz4 => (StoredForm::Lz4, encode_lz4(content)?),
-    };
-    let worthwhile = content.len() / 100 * WORTHWHILE_PERCENT;
-    if encoded.len() > worthwhile {
-        return Ok((StoredForm::Plain, Cow::Borrowed(content)));
-    }
-    Ok((form, Cow::Owned(encoded)))
-}
-
-fn encode_lz4(content: &[u8]) -> io::Result<Vec<u8>> {
-    let info = FrameInfo::new()
-        .block_size(BlockSize::Max4MB)
-        .content_size(Some(content.len() as u64))
-        .block_checksums(true)
-        .content_checksum(true);
-    let mut encoder = FrameEncoder::with_frame_info(info, Vec::with_capacity(content.len() / 2));
-    encoder.write_all(content)?;
-    encoder.finish().map_err(io::Error::other)
+    Encoder::new(compression, content.len())?.finish(content)
 }
 
 /// Brings stored bytes back; the checksums of the compressed forms are verified.
@@ -149,6 +200,28 @@ mod tests {
             let (form, stored) = encode(&content, compression).unwrap();
             assert_eq!(stored.len() < content.len(), compression != WalCompression::None);
             assert!(decode(form, stored.into_owned()).unwrap() == content, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn pieces_become_one_frame_that_knows_its_length() {
+        let content = content();
+        for compression in [WalCompression::Zstd(1), WalCompression::Lz4] {
+            let (form, whole) = encode(&content, compression).unwrap();
+            let mut encoder = Encoder::new(compression, content.len()).unwrap();
+            content[..700_000].chunks(77_777).for_each(|piece| encoder.write(piece).unwrap());
+            let (_, stored) = encoder.finish(&content).unwrap();
+            assert!(decode(form, stored.to_vec()).unwrap() == content, "{compression:?}");
+            if form == StoredForm::Zstd {
+                let said = zstd::zstd_safe::get_frame_content_size(&whole).unwrap();
+                assert_eq!(said, u64::try_from(content.len()).ok());
+                let frame = zstd::zstd_safe::find_frame_compressed_size(&stored).unwrap();
+                assert_eq!(frame, stored.len());
+            }
+            // More than the content is a mistake, and a frame must not be cut off for it.
+            let mut encoder = Encoder::new(compression, content.len()).unwrap();
+            encoder.write(&content).unwrap();
+            assert!(encoder.finish(&content[1..]).is_err());
         }
     }
 

@@ -38,39 +38,40 @@ fn turn(
     results: &Results,
 ) -> Result<(), String> {
     tools.prepare(tool, cluster)?;
-    backup(tools, tool, cluster, codec, Kind::Full, results)?;
+    let take =
+        |kind| backup(tools, tool, cluster, (codec, kind), What::Backup(codec, kind), results);
+    take(Kind::Full)?;
     if codec != Codec::Zstd || tool == Tool::BaseBackup {
         return Ok(());
     }
     scattered_updates(cluster)?;
-    backup(tools, tool, cluster, codec, Kind::Incremental, results)?;
+    take(Kind::Incremental)?;
     if let Some(mut command) = tools.verify(tool, cluster)? {
         let took = host::measure(&mut command)?;
-        let bytes = cluster.bytes()?;
-        let figure = Figure { wall: took.wall, cpu: took.cpu, peak: took.peak, bytes };
-        results.add(What::Verify, Some(tool), figure);
+        results.add(What::Verify, Some(tool), Figure::of(&took, cluster.bytes()?));
     }
     Ok(())
 }
 
-fn backup(
+/// Takes one backup, tells of it and notes it as `what`.
+pub(crate) fn backup(
     tools: &Tools,
     tool: Tool,
     cluster: &Cluster,
-    codec: Codec,
-    kind: Kind,
+    (codec, kind): (Codec, Kind),
+    what: What,
     results: &Results,
 ) -> Result<(), String> {
     let (took, bytes) = tools.backup(tool, cluster, codec, kind)?;
-    let figure = Figure { wall: took.wall, cpu: took.cpu, peak: took.peak, bytes };
+    let figure = Figure::of(&took, bytes);
     crate::say(&format!(
         "  {tool:13} {codec:4} {kind:?}: {:.2} s, {:.2} CPU s, {:.1} MB, {:.1} MiB of memory",
-        took.wall,
-        took.cpu,
-        host::megabytes(bytes),
-        host::mebibytes(took.peak),
+        figure.wall,
+        figure.cpu,
+        host::megabytes(figure.bytes),
+        host::mebibytes(figure.peak),
     ));
-    results.add(What::Backup(codec, kind), Some(tool), figure);
+    results.add(what, Some(tool), figure);
     Ok(())
 }
 

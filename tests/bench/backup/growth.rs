@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::cluster::Cluster;
-use super::host;
 use super::options::Options;
-use super::results::{Figure, Results, What};
+use super::results::{Results, What};
 use super::tools::{Codec, Kind, Tool, Tools};
+use super::{full, host};
 
 /// Relation files made here have numbers from here on.
 const FIRST_NUMBER: u32 = 900_000_000;
@@ -41,7 +41,7 @@ impl Step {
     pub(crate) fn what(self) -> What {
         What::Grown(match self {
             Self::Megabytes(count) => format!("{:.1} GB", f64::from(count) / 1_000.0),
-            Self::Files(count) => format!("0.5 GB in {count} files"),
+            Self::Files(count) => format!("0.5 GB, {count} files"),
         })
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn measure(
         let made = grow(cluster, step).and_then(|()| {
             for tool in tools.all().into_iter().filter(|tool| *tool != Tool::BaseBackup) {
                 let outcome = (0..options.runs.min(2))
-                    .try_for_each(|_| backup(tools, tool, cluster, step, results));
+                    .try_for_each(|_| take(tools, tool, cluster, step, results));
                 if let Err(error) = outcome {
                     results.fail(format!("{tool}, {step:?}: {error}"));
                 }
@@ -73,7 +73,7 @@ pub(crate) fn measure(
     Ok(())
 }
 
-fn backup(
+fn take(
     tools: &Tools,
     tool: Tool,
     cluster: &Cluster,
@@ -81,16 +81,7 @@ fn backup(
     results: &Results,
 ) -> Result<(), String> {
     tools.prepare(tool, cluster)?;
-    let (took, bytes) = tools.backup(tool, cluster, Codec::Zstd, Kind::Full)?;
-    let figure = Figure { wall: took.wall, cpu: took.cpu, peak: took.peak, bytes };
-    crate::say(&format!(
-        "  {tool:13}: {:.2} s, {:.2} CPU s, {:.1} MiB of memory",
-        took.wall,
-        took.cpu,
-        host::mebibytes(took.peak),
-    ));
-    results.add(step.what(), Some(tool), figure);
-    Ok(())
+    full::backup(tools, tool, cluster, (Codec::Zstd, Kind::Full), step.what(), results)
 }
 
 fn grow(cluster: &Cluster, step: Step) -> Result<(), String> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::host::Took;
 use super::tools::{Codec, Kind, Tool};
 
 /// What a figure is about.
@@ -35,6 +36,13 @@ pub(crate) struct Figure {
     pub(crate) peak: u64,
     /// Bytes: stored by a backup, read by a verification (before compression), files pushed.
     pub(crate) bytes: u64,
+}
+
+impl Figure {
+    /// What a run took, and bytes.
+    pub(crate) fn of(took: &Took, bytes: u64) -> Self {
+        Self { wall: took.wall, cpu: took.cpu, peak: took.peak, bytes }
+    }
 }
 
 /// The best of several measurements.

@@ -41,7 +41,10 @@ fn labels(destination: &Path) -> Vec<String> {
 fn set_up(console: &Console, destination: &Path) {
     press(console, "8", "no backup destination: press S to set one up");
     press(console, "S", "Backup destination (a directory):");
-    press(console, &format!("{}\r", destination.display()), "+pgx.backup_destination");
+    press(console, &format!("{}\r", destination.display()), "Compression of WAL");
+    press(console, "\r", "Keep (2 generations");
+    press(console, "3\r", "+pgx.backup_destination");
+    console.wait_for("+pgx.backup_keep_generations");
     answer(console, "y", "arrived after");
     escape(console, "arrived after");
     console.wait_for("backup setup");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pgdeck_engine::api::{
     BackupInfo, BackupKind, BackupRequest, Command, Error, ErrorCode, Event, Result, Soundness,
-    VerifyDepth, VerifyReport,
+    VerifyDepth, VerifyReport, VerifyState,
 };
 
 use super::args::GlobalArgs;
@@ -115,6 +115,8 @@ pub async fn list(global: &GlobalArgs, args: &BackupsArgs) -> Result<u8> {
     };
     if args.json {
         output::json(&backups.as_slice());
+    } else if args.verbose {
+        verbose_table(&backups).print();
     } else {
         output::raw(&table(&backups));
     }
@@ -131,6 +133,36 @@ fn table(backups: &[BackupInfo]) -> String {
         out.push_str(&format!("{date}  {:<14}  {directory}\n", backup.status.word()));
     }
     out
+}
+
+/// What the guide's three columns do not say; the directory stays last.
+fn verbose_table(backups: &[BackupInfo]) -> output::Table {
+    let mut table = output::Table::new(&[
+        "Date", "Status", "Type", "Size", "Stored", "Took", "Timeline", "Verified", "Dir",
+    ]);
+    let shown = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), text::bytes);
+    for backup in backups {
+        let took =
+            backup.duration_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let took = took.map_or_else(|| "-".to_owned(), |took| text::age(took.as_secs()));
+        let verified = match (backup.verification, backup.verified_at) {
+            (VerifyState::NotVerified, _) | (_, None) => "no".to_owned(),
+            (VerifyState::Sound, Some(at)) => at.format("%Y-%m-%d %H:%M").to_string(),
+            (VerifyState::Damaged, Some(at)) => at.format("DAMAGED %Y-%m-%d %H:%M").to_string(),
+        };
+        table.row(&[
+            &backup.started_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+            backup.status.word(),
+            backup.kind.map_or("-", BackupKind::word),
+            &shown(backup.size_bytes),
+            &shown(backup.stored_bytes),
+            &took,
+            &backup.timeline.map_or_else(|| "-".to_owned(), |timeline| timeline.to_string()),
+            &verified,
+            &backup.directory.display().to_string(),
+        ]);
+    }
+    table
 }
 
 /// Verifies a destination.

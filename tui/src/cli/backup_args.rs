@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use pgdeck_engine::api::Retention;
 
 /// `pgdeck backup`.
 #[derive(Clone, Debug, Args)]
@@ -85,6 +86,9 @@ pub struct BackupsArgs {
     /// Backup destination [default: pgx.backup_destination]
     #[arg(short = 'B', long = "backup-destination", value_name = "DEST")]
     pub destination: Option<PathBuf>,
+    /// Type, sizes, duration and verification as well
+    #[arg(short, long, conflicts_with = "json")]
+    pub verbose: bool,
     /// A JSON array (docs/FORMATS.md describes it)
     #[arg(long)]
     pub json: bool,
@@ -133,6 +137,9 @@ pub struct SetupArgs {
     /// Archive a segment at least this often while there are changes (archive_timeout)
     #[arg(long, value_name = "SECONDS")]
     pub archive_timeout: Option<u32>,
+    /// What to keep of the backups: generations such as 2, or days such as 14d
+    #[arg(long, value_name = "COUNT")]
+    pub keep: Option<Retention>,
     /// Show what would change and change nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -76,6 +76,7 @@ fn request(args: &SetupArgs, destination: Option<&Path>) -> Result<SetupRequest>
         create: if args.create { CreateDestination::Make } else { CreateDestination::Refuse },
         compression: args.compress.clone(),
         archive_timeout_seconds: args.archive_timeout,
+        retention: args.keep,
         program,
     })
 }

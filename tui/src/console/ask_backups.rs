@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use pgdeck_engine::api::{
-    BackupKind, BackupRequest, BackupStatus, Command, CreateDestination, Protection, SetupPlan,
-    SetupRequest, SetupThen, Severity, Snapshot, VerifyDepth, restore_point_sql,
+    BackupKind, BackupRequest, BackupStatus, Command, CreateDestination, Protection, Retention,
+    SetupPlan, SetupRequest, SetupThen, Severity, Snapshot, VerifyDepth, WalCompression,
+    restore_point_sql,
 };
 
 use super::actions::Action;
@@ -19,6 +20,9 @@ use super::panes::backups::detail;
 use super::state::{Cmd, Pending, State};
 use super::update::one_line;
 use crate::text;
+
+/// What `wal-push` does unless its command says otherwise.
+const WAL_COMPRESSION: &str = "zstd";
 
 /// The instance, its destination, and the facts every confirmation begins with.
 struct Site {
@@ -189,22 +193,55 @@ pub(super) fn confirm_restore_point(state: &mut State, name: &str) -> Vec<Cmd> {
     push_danger(state, Dialog::Confirm(Confirm::new(action, facts)))
 }
 
-/// Has the engine work out what a set-up with this destination would change.
-pub(super) fn plan_setup(state: &mut State, text: &str) -> Vec<Cmd> {
+/// Takes the destination of a set-up and asks for the compression.
+pub(super) fn begin_setup(state: &mut State, text: &str) -> Vec<Cmd> {
     let destination = PathBuf::from(text.trim());
     if !destination.is_absolute() {
         let text = "a destination begins with a slash; nothing was done";
         state.say(Severity::Info, text);
         return Vec::new();
     }
-    let Some(instance) = state.selected.clone() else { return Vec::new() };
-    let request = SetupRequest {
+    state.setup_form = Some(SetupRequest {
         destination,
         create: CreateDestination::Make,
         compression: None,
         archive_timeout_seconds: None,
+        retention: None,
         program: state.program.clone(),
+    });
+    state.dialogs.push(Dialog::Input(Input::new(Purpose::WalCompression, WAL_COMPRESSION)));
+    Vec::new()
+}
+
+/// Takes the compression of a set-up and asks how much is kept.
+pub(super) fn compress_setup(state: &mut State, text: &str) -> Vec<Cmd> {
+    let text = text.trim();
+    if !text.is_empty() && text.parse::<WalCompression>().is_err() {
+        let text = format!("\"{text}\" is no compression; nothing was done");
+        state.say(Severity::Info, text);
+        return Vec::new();
+    }
+    let Some(form) = &mut state.setup_form else { return Vec::new() };
+    // The default needs no word in the archive command.
+    form.compression = (!matches!(text, "" | WAL_COMPRESSION)).then(|| text.to_owned());
+    state.dialogs.push(Dialog::Input(Input::new(Purpose::Retention, "")));
+    Vec::new()
+}
+
+/// Has the engine work out what the set-up would change.
+pub(super) fn plan_setup(state: &mut State, text: &str) -> Vec<Cmd> {
+    let (Some(mut request), Some(instance)) = (state.setup_form.take(), state.selected.clone())
+    else {
+        return Vec::new();
     };
+    match (text.trim(), text.trim().parse::<Retention>()) {
+        ("", _) => {}
+        (_, Ok(retention)) => request.retention = Some(retention),
+        (text, Err(error)) => {
+            state.say(Severity::Info, format!("\"{text}\" is not {error}; nothing was done"));
+            return Vec::new();
+        }
+    }
     state.say(Severity::Info, "working out what would change ...");
     let command = Command::PlanSetup { instance, request: Box::new(request.clone()) };
     vec![state.request(command, Pending::SetupPlan(request))]

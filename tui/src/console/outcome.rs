@@ -131,6 +131,12 @@ fn line(state: &mut State, purpose: Purpose, text: &str, completeness: Completen
             return ask_backups::confirm_restore_point(state, text);
         }
         (Purpose::Destination, Completeness::Whole) => {
+            return ask_backups::begin_setup(state, text);
+        }
+        (Purpose::WalCompression, Completeness::Whole) => {
+            return ask_backups::compress_setup(state, text);
+        }
+        (Purpose::Retention, Completeness::Whole) => {
             return ask_backups::plan_setup(state, text);
         }
         (_, Completeness::Partial) => {}

@@ -142,6 +142,8 @@ pub struct State {
     pub preferred: Option<PathBuf>,
     /// Set-ups at work, and what is left to do after each.
     pub setups: BTreeMap<JobId, SetupThen>,
+    /// The set-up whose form is being filled in.
+    pub setup_form: Option<SetupRequest>,
     /// This program's path, which an archive command names.
     pub program: PathBuf,
     /// Quit as soon as the jobs that were told to stop have done so.
@@ -192,6 +194,7 @@ impl State {
             watched: None,
             preferred: setup.preferred,
             setups: BTreeMap::new(),
+            setup_form: None,
             program: setup.program,
             quits_after_jobs: false,
             next_request: 1,

@@ -1,7 +1,10 @@
 //! Copying: named threads take files from a list, largest first, and write packs.
 
+mod digest;
 mod pages;
 pub mod rate;
+mod reading;
+mod store;
 mod worker;
 
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ use super::listing::Listing;
 use super::pack::{PackPlace, PackRecord};
 use crate::api::{Error, ErrorCode, Result};
 use crate::sys::credentials::Credentials;
+use digest::Helpers;
 use rate::RateLimit;
 use worker::Worker;
 
@@ -88,6 +92,8 @@ struct Shared {
     next: AtomicUsize,
     /// The first failure; the others stop.
     failure: Mutex<Option<Error>>,
+    /// Threads for which no file is left.
+    helpers: Helpers,
 }
 
 /// What one thread has done.
@@ -108,14 +114,19 @@ pub fn run(mut work: CopyWork) -> Result<Copied> {
     // The largest first, so that no thread sits on one at the end.
     work.listing.files.sort_by_key(|file| std::cmp::Reverse(file.stamp.size));
     let jobs = work.jobs.max(1);
-    let shared = Shared { work, next: AtomicUsize::new(0), failure: Mutex::new(None) };
+    let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
+    let shared = Shared { work, next, failure, helpers: Helpers::new(jobs) };
     let shares = std::thread::scope(|scope| {
         let threads: Vec<_> = (1..=jobs)
             .filter_map(|number| {
                 let thread = std::thread::Builder::new().name(format!("copy-{number}"));
                 let shared = &shared;
                 let spawned = thread.spawn_scoped(scope, move || thread_main(shared, number));
-                spawned.inspect_err(|error| shared.fail(no_thread(error))).ok()
+                let failed = |error: &std::io::Error| {
+                    shared.fail(no_thread(error));
+                    shared.helpers.leave();
+                };
+                spawned.inspect_err(failed).ok()
             })
             .collect();
         let ended = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
@@ -146,18 +157,27 @@ pub fn run(mut work: CopyWork) -> Result<Copied> {
 }
 
 fn thread_main(shared: &Shared, number: u32) -> Option<Share> {
+    let copying = Copying { shared };
     let outcome = shared
         .work
         .credentials
         .assume()
         .map_err(|error| no_thread(&error))
         .and_then(|()| Worker::new(shared)?.run(number));
-    match outcome {
-        Ok(share) => Some(share),
-        Err(error) => {
-            shared.fail(error);
-            None
-        }
+    let share = outcome.map_err(|error| shared.fail(error)).ok();
+    drop(copying);
+    shared.helpers.help();
+    share
+}
+
+/// A thread that copies; the others hear of its end even when it panics.
+struct Copying<'a> {
+    shared: &'a Shared,
+}
+
+impl Drop for Copying<'_> {
+    fn drop(&mut self) {
+        self.shared.helpers.leave();
     }
 }
 

@@ -2,23 +2,19 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
-use sha2::{Digest, Sha256};
-
-use super::pages::PageCheck;
+use super::digest::FileDigest;
+use super::reading::{Buffers, Reading};
 use super::{Share, Shared, not_written};
 use crate::api::{Error, ErrorCode, Result};
-use crate::backup::blockmap;
-use crate::backup::codec::{FRAME_BYTES, FRAME_EXTRA_BYTES};
-use crate::backup::document::ChecksumFailure;
+use crate::backup::codec::FRAME_BYTES;
 use crate::backup::exclude::{self, Fork};
-use crate::backup::filelist::{Content, FileEntry, Place, Run};
-use crate::backup::layout::{DELTA_DIRECTORY, Label};
+use crate::backup::filelist::{Content, FileEntry};
+use crate::backup::layout::Label;
 use crate::backup::listing::{ListedFile, unreadable};
 use crate::backup::pack::PackWriter;
 use crate::backup::page::Checker;
-use crate::backup::tar::{self, Kind, Member};
+use crate::backup::tar::{Kind, Member};
 use crate::sys::clock;
 use crate::sys::source::{FileStamp, SourceFile};
 
@@ -28,29 +24,16 @@ const SETTLED_NS: i64 = 2_000_000_000;
 
 /// A thread's state.
 pub(super) struct Worker<'a> {
-    shared: &'a Shared,
-    writer: PackWriter,
-    checker: Checker,
-    /// File data, with room before it for headers and after it for padding.
-    buffer: Vec<u8>,
-    share: Share,
-}
-
-/// A file that is being read.
-struct Reading<'a> {
-    source: SourceFile,
-    path: &'a str,
-    stamp: FileStamp,
-    /// Of a relation: its first block over all segments.
-    first_block: Option<u32>,
-    digest: Sha256,
-    hashes: Vec<u64>,
-    failure: Option<ChecksumFailure>,
+    pub(super) shared: &'a Shared,
+    pub(super) writer: PackWriter,
+    pub(super) checker: Checker,
+    pub(super) buffers: Buffers,
+    pub(super) share: Share,
 }
 
 /// What of the parent is the same file.
-struct Before {
-    entry: FileEntry,
+pub(super) struct Before {
+    pub(super) entry: FileEntry,
     /// The backup that stores its content.
     stored_in: Label,
 }
@@ -59,8 +42,8 @@ impl<'a> Worker<'a> {
     pub(super) fn new(shared: &'a Shared) -> Result<Self> {
         let writer = PackWriter::new(shared.work.packs.clone())
             .map_err(|error| not_written("a pack", &error))?;
-        let buffer = Vec::with_capacity(FRAME_BYTES + FRAME_EXTRA_BYTES);
-        Ok(Self { shared, writer, checker: Checker::default(), buffer, share: Share::default() })
+        let (checker, buffers) = (Checker::default(), Buffers::new());
+        Ok(Self { shared, writer, checker, buffers, share: Share::default() })
     }
 
     /// Takes files from the list until it is empty.
@@ -80,7 +63,7 @@ impl<'a> Worker<'a> {
         Ok(self.share)
     }
 
-    fn heed_stop(&self) -> Result<()> {
+    pub(super) fn heed_stop(&self) -> Result<()> {
         if self.shared.work.progress.stop.load(Ordering::Acquire) {
             return Err(Error::new(ErrorCode::Cancelled, "the backup was cancelled")
                 .detail("the destination shows it as INCOMPLETE")
@@ -142,7 +125,7 @@ impl<'a> Worker<'a> {
             path: &file.path,
             stamp,
             first_block: self.first_block(&file.path),
-            digest: Sha256::new(),
+            digest: FileDigest::new(),
             hashes: Vec::new(),
             failure: None,
         };
@@ -164,173 +147,15 @@ impl<'a> Worker<'a> {
         match (before, old_hashes) {
             (Some(before), Some(hashes)) => self.delta(reading, &before, &hashes),
             (before, _) => {
-                // An older state of it lies in a pack of the interrupted backup: whoever unpacks
+                // An older state of it may lie in a pack of the interrupted backup: whoever unpacks
                 // that by hand must find the right one in a later pack.
-                let is_stale = self.shared.work.adopted.files.contains_key(reading.path);
-                self.whole(reading, before.as_ref().filter(|_| !is_stale))
+                let is_resumed = !self.shared.work.adopted.packs.is_empty();
+                self.whole(reading, before.as_ref().filter(|_| !is_resumed))
             }
         }
     }
 
-    /// Stores all of a file; or nothing, when it is short and equal to the parent's.
-    fn whole(&mut self, mut reading: Reading<'_>, before: Option<&Before>) -> Result<FileEntry> {
-        let size = reading.stamp.size;
-        let is_short = size <= u64::try_from(FRAME_BYTES).unwrap_or(0);
-        let mut headers = Vec::new();
-        member(reading.path, Kind::File, &reading.stamp, size).write(&mut headers);
-        let mut at = 0;
-        let mut has_begun = false;
-        loop {
-            let start = if at == 0 { headers.len() } else { 0 };
-            if at == 0 {
-                self.buffer.clear();
-                self.buffer.extend_from_slice(&headers);
-            }
-            let count = self.read_chunk(&mut reading, at, start)?;
-            at += count;
-            if at == size {
-                let padded = self.buffer.len() + tar::padding(size);
-                self.buffer.resize(padded, 0);
-            }
-            if is_short
-                && let Some(before) = before
-                && before.entry.stamp.size == size
-                && reading.digest.clone().finalize().as_slice() == before.entry.sha256
-            {
-                return Ok(before.same(reading.stamp));
-            }
-            let written = self.write_frame(&mut has_begun);
-            written.map_err(|error| not_written("a pack", &error))?;
-            self.shared.work.progress.copied_bytes.fetch_add(count, Ordering::Relaxed);
-            if at == size {
-                break;
-            }
-        }
-        let place = self.writer.place().unwrap_or(NOWHERE);
-        self.finish(reading, Content::Whole(place), None)
-    }
-
-    fn write_frame(&mut self, has_begun: &mut bool) -> io::Result<()> {
-        if !std::mem::replace(has_begun, true) {
-            self.writer.begin()?;
-        }
-        let stored = self.writer.frame(&self.buffer)?;
-        self.shared.work.progress.stored_bytes.fetch_add(stored, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Stores the blocks that are not as in the parent.
-    fn delta(
-        &mut self,
-        mut reading: Reading<'_>,
-        before: &Before,
-        old: &[u64],
-    ) -> Result<FileEntry> {
-        let size = reading.stamp.size;
-        let unit = usize::try_from(self.shared.work.block_bytes).unwrap_or(8192);
-        let mut changed = Changed::default();
-        let mut at = 0;
-        while at < size {
-            let first = reading.hashes.len();
-            at += self.read_chunk(&mut reading, at, 0)?;
-            for (block, number) in self.buffer.chunks(unit).zip(first..) {
-                if old.get(number) != reading.hashes.get(number) {
-                    changed.push(number, block, reading.hashes[number]);
-                    if changed.bytes.len() + unit > FRAME_BYTES {
-                        store_delta(&mut self.writer, self.shared, &reading, &mut changed)?;
-                    }
-                }
-            }
-        }
-        if changed.runs.is_empty() && size == before.entry.stamp.size {
-            return Ok(before.same(reading.stamp));
-        }
-        if !changed.bytes.is_empty() {
-            store_delta(&mut self.writer, self.shared, &reading, &mut changed)?;
-        }
-        let place = match changed.parts {
-            0 => NOWHERE,
-            _ => self.writer.place().unwrap_or(NOWHERE),
-        };
-        let Changed { runs, hashes, .. } = changed;
-        self.finish(reading, Content::Delta(place, runs), Some(hashes))
-    }
-
-    /// Makes the entry of a file that was stored. `hashes` are those of a delta's blocks.
-    fn finish(
-        &mut self,
-        reading: Reading<'_>,
-        content: Content,
-        hashes: Option<Vec<u64>>,
-    ) -> Result<FileEntry> {
-        let is_stored = !matches!(content, Content::Delta(place, _) if place == NOWHERE);
-        let blocks = match reading.first_block {
-            Some(_) => {
-                let hashes = hashes.as_ref().unwrap_or(&reading.hashes);
-                let appended = self.shared.work.map.append(hashes);
-                Some(appended.map_err(|error| not_written("blocks.map", &error))?)
-            }
-            None => None,
-        };
-        if let Some(failure) = reading.failure {
-            self.share.checksum_failures.push(failure);
-        }
-        let entry = FileEntry {
-            path: reading.path.into(),
-            stamp: reading.stamp,
-            sha256: reading.digest.finalize().into(),
-            content,
-            blocks,
-        };
-        if is_stored {
-            self.writer.end(&entry).map_err(|error| not_written("a pack's journal", &error))?;
-        }
-        Ok(entry)
-    }
-
-    /// Puts the next piece of the file into the buffer from `start` on, checked and hashed. What
-    /// the file has lost since its size was taken is zeros, as in `sendFile()` of
-    /// `basebackup.c`.
-    fn read_chunk(&mut self, reading: &mut Reading<'_>, at: u64, start: usize) -> Result<u64> {
-        self.heed_stop()?;
-        let work = &self.shared.work;
-        let unit = usize::try_from(work.block_bytes).unwrap_or(8192);
-        let left = usize::try_from(reading.stamp.size - at).unwrap_or(usize::MAX);
-        let length = left.min(FRAME_BYTES);
-        // What is in it from the piece before is overwritten; only a longer one is filled anew.
-        self.buffer.resize(start + length, 0);
-        let bytes = &mut self.buffer[start..];
-        let place = || work.data_directory.join(reading.path);
-        let read = reading.source.read_at(bytes, at);
-        let read = read.map_err(|error| unreadable(&place(), &error))?;
-        if read < length {
-            bytes[read..].fill(0);
-        }
-        if let Some(first_block) = reading.first_block {
-            if work.data_checksums {
-                let check = PageCheck {
-                    checker: self.checker,
-                    source: &reading.source,
-                    path: reading.path,
-                    first_block,
-                    block_bytes: unit,
-                };
-                let whole = read - read % unit;
-                let checked = check.check(&mut bytes[..whole], at, &mut reading.failure);
-                checked.map_err(|error| unreadable(&place(), &error))?;
-            }
-            reading.hashes.extend(bytes.chunks(unit).map(blockmap::hash));
-        }
-        reading.digest.update(&*bytes);
-        let count = u64::try_from(length).unwrap_or(0);
-        self.progress(count, count);
-        if let Some(rate) = &work.rate {
-            std::thread::sleep(rate.take(count, Instant::now()));
-        }
-        Ok(count)
-    }
-
-    fn progress(&self, done: u64, read: u64) {
+    pub(super) fn progress(&self, done: u64, read: u64) {
         self.shared.work.progress.done_bytes.fetch_add(done, Ordering::Relaxed);
         self.shared.work.progress.read_bytes.fetch_add(read, Ordering::Relaxed);
     }
@@ -379,62 +204,13 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Content that is stored nowhere: a delta that only makes the file shorter.
-const NOWHERE: Place = Place { pack: 0, offset: 0, stored: 0 };
-
-/// Changed blocks on their way into a pack.
-#[derive(Default)]
-struct Changed {
-    bytes: Vec<u8>,
-    runs: Vec<Run>,
-    hashes: Vec<u64>,
-    /// Members written.
-    parts: u32,
-}
-
-impl Changed {
-    fn push(&mut self, number: usize, block: &[u8], hash: u64) {
-        self.bytes.extend_from_slice(block);
-        // A file of a relation has fewer blocks than that.
-        Run::push(&mut self.runs, u32::try_from(number).unwrap_or(u32::MAX));
-        self.hashes.push(hash);
-    }
-}
-
-/// Writes the gathered blocks as the next member of the file's delta.
-fn store_delta(
-    writer: &mut PackWriter,
-    shared: &Shared,
-    reading: &Reading<'_>,
-    changed: &mut Changed,
-) -> Result<()> {
-    let size = u64::try_from(changed.bytes.len()).unwrap_or(0);
-    let path = format!("{DELTA_DIRECTORY}/{}/{:06}", reading.path, changed.parts);
-    let mut frame = Vec::with_capacity(changed.bytes.len() + FRAME_EXTRA_BYTES);
-    member(&path, Kind::File, &reading.stamp, size).write(&mut frame);
-    frame.extend_from_slice(&changed.bytes);
-    frame.resize(frame.len() + tar::padding(size), 0);
-    let mut write = || {
-        if changed.parts == 0 {
-            writer.begin()?;
-        }
-        writer.frame(&frame)
-    };
-    let stored = write().map_err(|error| not_written("a pack", &error))?;
-    changed.parts += 1;
-    changed.bytes.clear();
-    shared.work.progress.copied_bytes.fetch_add(size, Ordering::Relaxed);
-    shared.work.progress.stored_bytes.fetch_add(stored, Ordering::Relaxed);
-    Ok(())
-}
-
-fn member(path: &str, kind: Kind, stamp: &FileStamp, size: u64) -> Member {
+pub(super) fn member(path: &str, kind: Kind, stamp: &FileStamp, size: u64) -> Member {
     let modified = u64::try_from(stamp.modified_ns / 1_000_000_000).unwrap_or(0);
     Member { path: path.to_owned(), kind, size, mode: stamp.mode, modified }
 }
 
 impl Before {
-    fn same(&self, stamp: FileStamp) -> FileEntry {
+    pub(super) fn same(&self, stamp: FileStamp) -> FileEntry {
         FileEntry {
             path: self.entry.path.clone(),
             stamp,

@@ -22,12 +22,16 @@ pub enum Purpose {
     RestorePoint,
     /// The backup destination to set up.
     Destination,
+    /// After it: how archived WAL is compressed.
+    WalCompression,
+    /// After that: how much is kept of the backups.
+    Retention,
 }
 
 impl Purpose {
     /// Whether the line leads on to something that is confirmed.
     fn begins_something(self) -> bool {
-        matches!(self, Self::RestorePoint | Self::Destination)
+        !matches!(self, Self::Filter | Self::IdleMinutes)
     }
 }
 
@@ -70,6 +74,8 @@ impl Input {
             Purpose::IdleMinutes => "Minutes idle in transaction: ",
             Purpose::RestorePoint => "Name of the restore point: ",
             Purpose::Destination => "Backup destination (a directory): ",
+            Purpose::WalCompression => "Compression of WAL (zstd, zstd:1 to zstd:19, lz4, none): ",
+            Purpose::Retention => "Keep (2 generations, 14d for days, empty: as it is): ",
         };
         let row = Rect::new(area.x, area.bottom().saturating_sub(1), area.width, 1);
         put(buf, row, &" ".repeat(usize::from(row.width)), look.style(Role::Text));

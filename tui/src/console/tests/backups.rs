@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pgdeck_engine::api::{
     ArchiveReport, BackupKind, Command, Error, ErrorCode, Event, Finding, JobId, JobKind,
-    JobProgress, JobState, JobStatus, Protection, Remedy, RequestId, SetupThen, Severity, Snapshot,
-    VerifyDepth,
+    JobProgress, JobState, JobStatus, Protection, Remedy, RequestId, Retention, SetupThen,
+    Severity, Snapshot, VerifyDepth,
 };
 
 use super::screens::golden;
@@ -45,7 +45,7 @@ fn dialogs_at_two_sizes() {
         planned(&mut driver, "b");
         golden(&format!("backup-plan-{suffix}"), &driver);
         driver.keys("<Esc>");
-        let effects = driver.keys("S<C-u>/backup/main<Enter>");
+        let effects = driver.keys("S<C-u>/backup/main<Enter><Enter><Enter>");
         let request = Driver::request(&effects);
         tell(&mut driver, Event::SetupPlanned { request, plan: Arc::new(protected::setup_plan()) });
         golden(&format!("backup-setup-{suffix}"), &driver);
@@ -110,7 +110,7 @@ fn plain_enter_confirms_nothing_here_either() {
         assert_eq!(Driver::mutations(&effects), [], "{open}");
     }
     let mut driver = Driver::busy();
-    let request = Driver::request(&driver.keys("8S<C-u>/backup/main<Enter>"));
+    let request = Driver::request(&driver.keys("8S<C-u>/backup/main<Enter><Enter><Enter>"));
     tell(&mut driver, Event::SetupPlanned { request, plan: Arc::new(protected::setup_plan()) });
     assert_eq!(Driver::mutations(&driver.keys("<Enter><Enter>")), []);
 }
@@ -205,12 +205,39 @@ fn verifying_has_two_depths() {
 }
 
 #[test]
+fn the_form_of_a_set_up_asks_for_compression_and_what_is_kept() {
+    let asked = |driver: &mut Driver, keys: &str| {
+        let effects = driver.keys(keys);
+        effects.into_iter().find_map(|effect| match effect {
+            Cmd::Send(_, Command::PlanSetup { request, .. }) => Some(*request),
+            _ => None,
+        })
+    };
+    let mut driver = Driver::busy();
+    let begin = "8S<C-u>/backup/main<Enter>";
+    let request = asked(&mut driver, &format!("{begin}<C-u>lz4<Enter>14d<Enter>")).unwrap();
+    assert_eq!(request.compression.as_deref(), Some("lz4"));
+    assert_eq!(request.retention, Some(Retention::Days(14)));
+    let request = asked(&mut driver, &format!("{begin}<Enter>3<Enter>")).unwrap();
+    assert_eq!((request.compression, request.retention), (None, Some(Retention::Generations(3))));
+    for (keys, says) in [
+        ("<C-u>gzip<Enter>", "\"gzip\" is no compression"),
+        ("<Enter>two<Enter>", "\"two\" is not a number of generations"),
+        ("<Enter>0d<Enter>", "\"0d\" is not a number of generations"),
+        ("<Esc>", ""),
+    ] {
+        assert_eq!(asked(&mut driver, &format!("{begin}{keys}")), None, "{keys}");
+        assert!(driver.notice().contains(says), "{keys}: {}", driver.notice());
+    }
+}
+
+#[test]
 fn a_set_up_tells_what_comes_next() {
     let mut driver = Driver::busy();
     let job = JobId { instance: sample::id("main"), number: 9 };
     for (then, says) in [(SetupThen::Restart, "restart it"), (SetupThen::Reload, "sent through")] {
         assert_eq!(driver.keys("8S<C-u>backup<Enter>"), [], "no absolute path");
-        let request = Driver::request(&driver.keys("S<C-u>/backup/main<Enter>"));
+        let request = Driver::request(&driver.keys("S<C-u>/backup/main<Enter><Enter><Enter>"));
         let plan = pgdeck_engine::api::SetupPlan { then, ..protected::setup_plan() };
         let effects = tell(&mut driver, Event::SetupPlanned { request, plan: Arc::new(plan) });
         assert!(effects.contains(&Cmd::DrainInput));
