@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use pgdeck_engine::api::{
     BackupInfo, BackupKind, BackupRequest, Command, Error, ErrorCode, Event, Result, Soundness,
