@@ -3,6 +3,8 @@
 
 // Clippy excuses functions marked as tests, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
+// A plan is for people: whoever runs these tests can read some.
+#![allow(clippy::print_stdout)]
 
 use std::fs;
 use std::path::Path;
@@ -67,6 +69,7 @@ fn refused(outcome: Result<RecoveryPlan, Error>, code: ErrorCode, words: &str) -
 }
 
 fn lines_fit(plan: &RecoveryPlan) {
+    println!("{}\n", plan.describe().join("\n"));
     for line in plan.describe() {
         // A path or a name cannot be broken.
         let is_broken = line.chars().count() <= 80 || line.split_whitespace().count() <= 3;
@@ -135,6 +138,74 @@ fn wal_that_was_never_archived_is_found_up_to_where_the_server_finds_it() {
     assert_eq!(instance.query_one_text("postgres", "select count(*)::text from marker"), marker);
 }
 
+/// Stops an instance at once, with WAL that is nowhere else.
+fn crash_with_unarchived_wal(instance: &TestInstance) {
+    instance.allow_log("archive command failed");
+    instance.allow_log("The failed archive command was");
+    instance.allow_log("archiving write-ahead log file");
+    instance.set("archive_command", "false");
+    instance.reload();
+    insert(instance, "b");
+    instance.sql("postgres", "select pg_switch_wal()");
+    insert(instance, "c");
+    instance.kill9();
+}
+
+#[test]
+fn wal_is_found_after_a_recovery_that_was_interrupted() {
+    let (repository, _) = with_backup(Major::V13);
+    let instance = &repository.instance;
+    insert(instance, "a");
+    instance.switch_and_wait_archived();
+    crash_with_unarchived_wal(instance);
+    let before = repository.plan(RecoveryRequest::default()).unwrap();
+    assert!(before.wal.iter().any(|run| run.source == WalSource::OldWal), "{:?}", before.wal);
+    // As a recovery leaves it that was killed after it has moved the old data aside.
+    let data = instance.data_directory();
+    let recovery = data.join("pgdeck_recovery");
+    fs::create_dir_all(recovery.join("kept")).unwrap();
+    for name in ["global", "pg_wal", "base", "PG_VERSION", "postgresql.conf"] {
+        fs::rename(data.join(name), recovery.join("kept").join(name)).unwrap();
+    }
+    let state = serde_json::json!({
+        "started_at": "2026-01-01T00:00:00Z",
+        "phase": "moving_aside",
+        "plan": before,
+        "kept_bytes": null,
+        "restore_seconds": null,
+        "replay_seconds": null,
+    });
+    fs::write(recovery.join("state.json"), state.to_string()).unwrap();
+    let again = repository.plan(RecoveryRequest::default()).unwrap();
+    assert_eq!((&again.stop, &again.wal), (&before.stop, &before.wal));
+    assert_eq!(again.replaced.unwrap().state, "a recovery is here: moving the old data aside");
+    // Later only what was saved is left.
+    let saved = recovery.join("wal");
+    fs::rename(recovery.join("kept/pg_wal"), &saved).unwrap();
+    fs::remove_dir_all(recovery.join("kept")).unwrap();
+    let again = repository.plan(RecoveryRequest::default()).unwrap();
+    assert_eq!((&again.stop, &again.wal), (&before.stop, &before.wal));
+}
+
+#[test]
+fn a_pg_wal_elsewhere_outlives_the_data_directory() {
+    let repository = Repository::start_with(TestInstance::builder(Major::V18).wal_elsewhere());
+    let instance = &repository.instance;
+    instance.sql("postgres", "create table marker (name text)");
+    repository.backup(&[]);
+    insert(instance, "a");
+    instance.switch_and_wait_archived();
+    crash_with_unarchived_wal(instance);
+    let before = repository.plan(RecoveryRequest::default()).unwrap();
+    fs::remove_dir_all(instance.data_directory()).unwrap();
+    let plan = repository.plan(RecoveryRequest::default()).unwrap();
+    assert_eq!((&plan.stop, &plan.wal), (&before.stop, &before.wal));
+    assert!(plan.wal.iter().any(|run| run.source == WalSource::OldWal), "{:?}", plan.wal);
+    assert_eq!(plan.new_directories, [instance.data_directory().to_path_buf()]);
+    assert_eq!(plan.wal_directory, before.wal_directory);
+    assert!(plan.wal_directory.is_some());
+}
+
 #[test]
 fn timelines_are_told_apart() {
     let (repository, label) = with_backup(Major::V17);
@@ -146,10 +217,13 @@ fn timelines_are_told_apart() {
     // A copy is promoted behind the restore point and goes its own way.
     let mut copy = repository.restore_by_hand(std::slice::from_ref(&label));
     copy.start(&[("recovery_target_name", "point_a"), ("archive_mode", "on")]);
-    copy.query("with one as (insert into marker values ('two') returning 1) select '1' from one");
-    copy.query("select pg_create_restore_point('on_two')::text");
-    let name = copy.query("select pg_walfile_name(pg_current_wal_insert_lsn())");
-    copy.query("select pg_switch_wal()::text");
+    let name = copy.query(
+        "with one as (insert into marker values ('two') returning 1)
+         select pg_walfile_name(pg_current_wal_insert_lsn()) from one",
+    );
+    for query in ["pg_create_restore_point('on_two')", "pg_switch_wal()"] {
+        assert_ne!(copy.query(&format!("select {query}::text")), "");
+    }
     let archived = repository.destination().join("archived_wal").join(format!("{name}.zst"));
     assert!(proc::wait_for(std::time::Duration::from_secs(60), || archived.exists()));
     assert!(name.starts_with("00000002"));
