@@ -7,10 +7,10 @@
 use pgdeck_tests::{Major, Repository, StopMode, TestInstance};
 
 fn mark(repository: &Repository, number: u32) {
-    let text = format!(
-        "insert into marker values ({number}); select pg_create_restore_point('after {number}')"
-    );
-    repository.instance.sql("postgres", &text);
+    // Two commands: in one the restore point would come before the commit.
+    let sql = |text: &str| repository.instance.sql("postgres", text);
+    sql(&format!("insert into marker values ({number})"));
+    sql(&format!("select pg_create_restore_point('after {number}')"));
 }
 
 /// Timeline 1 with the markers 1 to 3, timeline 2 from behind 1 with 11 and 12, a backup on each.
