@@ -33,7 +33,11 @@ impl Recoveries {
     /// # Errors
     /// `InstanceRemote`, `DataDirectoryMissing` when the owner cannot be told by the destination
     /// either, `DataDirectoryOwner`, `DataDirectoryAccess`, `UsageInvalid`.
-    pub(super) fn new(entry: &Entry, shared: &Shared, destination: Option<&Path>) -> Result<Self> {
+    pub(super) fn new(
+        entry: &Entry,
+        shared: &Shared,
+        destination: Option<&Path>,
+    ) -> Result<Self> {
         let backup = Backups::new(entry, shared, destination)?.site().clone();
         let lock_path = operate::lock_path(shared, &backup.target, &backup.credentials);
         Ok(Self {
@@ -73,7 +77,8 @@ impl Recoveries {
         let site = self.site.clone();
         let body = async move |context: &mut JobContext| {
             let asked = site.as_owner(move |site| asked(site, what)).await?;
-            if fingerprint.is_some_and(|confirmed| confirmed != asked.fingerprint) {
+            // As the front end took it from the plan it was shown.
+            if fingerprint.is_some_and(|confirmed| confirmed != asked.plan.fingerprint()) {
                 return Err(changed(&asked.plan));
             }
             let finished = run::run(&site, &asked, context).await;
