@@ -14,6 +14,7 @@ pub mod logs;
 pub mod messages;
 pub mod monitor;
 pub mod pg;
+pub mod recovery;
 pub mod storage;
 pub mod sys;
 pub mod wal;

@@ -1,0 +1,3 @@
+//! Recovery.
+
+pub mod state;
