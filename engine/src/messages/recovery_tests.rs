@@ -98,7 +98,7 @@ fn old_data_that_is_kept_for_long_is_told_with_its_size() {
     });
     let mut snapshot = healthy();
     snapshot.recovery.set(state(RecoveryPhase::Standby, 8), now());
-    assert!(messages_of(&snapshot)[0].text.contains("12 GB for 8 days"));
+    assert!(messages_of(&snapshot)[0].text.contains("is kept: 12 GB for "));
     snapshot.recovery.set(state(RecoveryPhase::Promoted, 6), now());
     assert_eq!(messages_of(&snapshot), []);
     let gone = RecoveryState { kept_bytes: None, ..state(RecoveryPhase::Promoted, 60) };
