@@ -33,7 +33,7 @@ impl RecoveryTarget {
         match self {
             Self::Latest => "the latest position".to_owned(),
             Self::BackupEnd => "the end of the backup".to_owned(),
-            Self::Time(at) => format!("{}", at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            Self::Time(at) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
             Self::RestorePoint(name) => format!("restore point \"{name}\""),
             Self::Lsn(lsn) => format!("position {lsn}"),
             Self::Xid(xid) => format!("transaction {xid}"),
