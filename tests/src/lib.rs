@@ -11,6 +11,7 @@ pub mod hermetic;
 pub mod instance;
 pub mod load;
 pub mod majors;
+pub mod planning;
 pub mod proc;
 pub mod pty;
 pub mod repository;

@@ -80,6 +80,51 @@ impl Restored {
         assert!(promoted, "it stays in recovery\n{}", self.log());
     }
 
+    /// Starts it with the server's own target, as `postgresql.conf` has it, and waits until it
+    /// pauses there. Returns the position it says it has replayed to.
+    ///
+    /// # Panics
+    /// When it does not start or does not pause, with its log.
+    #[track_caller]
+    pub fn start_paused(&mut self, settings: &[(&str, &str)]) -> String {
+        let get = format!(
+            "{} wal-get %f \"%p\" -B {}",
+            bin::pgdeck().display(),
+            self.destination.display()
+        );
+        let socket = self.directory.parent().expect("it has a parent").display().to_string();
+        let port = self.port.number.to_string();
+        let own = [
+            ("restore_command", get.as_str()),
+            ("archive_mode", "off"),
+            ("port", port.as_str()),
+            ("unix_socket_directories", socket.as_str()),
+            ("recovery_target_action", "pause"),
+            ("hot_standby", "on"),
+        ];
+        let path = self.directory.join("postgresql.auto.conf");
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        // Targets of a start before.
+        let mut text: String = before
+            .lines()
+            .filter(|line| !line.starts_with("recovery_target"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        for (name, value) in own.iter().chain(settings) {
+            text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
+        }
+        fs::write(&path, text).expect("settings can be written");
+        let signal = self.directory.join("recovery.signal");
+        fs::write(&signal, "").expect("the signal can be written");
+        account::give(&signal);
+        self.launch();
+        let paused = crate::proc::wait_for(std::time::Duration::from_secs(60), || {
+            self.try_query("select pg_is_wal_replay_paused()").as_deref() == Ok("t")
+        });
+        assert!(paused, "it does not pause\n{}", self.log());
+        self.query("select pg_last_wal_replay_lsn()::text")
+    }
+
     /// Starts it as a standby of an instance.
     ///
     /// # Panics

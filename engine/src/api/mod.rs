@@ -17,6 +17,7 @@ mod message;
 mod protection;
 mod recovery;
 mod recovery_map;
+mod recovery_plan_text;
 mod recovery_reach;
 mod snapshot;
 mod storage;

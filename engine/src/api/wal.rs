@@ -92,4 +92,6 @@ pub struct WalGet {
     pub data_directory: Option<PathBuf>,
     /// Segments to fetch ahead.
     pub prefetch: u32,
+    /// Where a recovery has saved WAL that is not in the archive.
+    pub rescued: Option<PathBuf>,
 }

@@ -12,3 +12,4 @@ mod settings;
 pub use apply::apply;
 pub use check::check;
 pub use plan::plan;
+pub(crate) use settings::shell_word;

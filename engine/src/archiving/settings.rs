@@ -98,7 +98,8 @@ pub(super) fn archive_command(
     )
 }
 
-fn shell_word(text: &str) -> String {
+/// A path as a word of a command that the server gives to a shell.
+pub(crate) fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if text.chars().all(is_plain) {
         text.to_owned()

@@ -13,7 +13,8 @@ use crate::sys::disk::DiskFile;
 
 /// The content of the members at a place of a pack, one after the other.
 ///
-/// Names and sizes in the archive are compared with the list on the way.
+/// Names and sizes in the archive are compared with the list on the way. Used for one place
+/// after the other it keeps its buffers.
 pub struct ContentStream<'a> {
     file: Arc<DiskFile>,
     decoder: Decoder,
@@ -21,8 +22,9 @@ pub struct ContentStream<'a> {
     /// Stored bytes still to be read.
     at: u64,
     end: u64,
+    /// Stored bytes that were read: those from `taken` to `filled` are not yet decoded.
     stored: Vec<u8>,
-    /// Where in `stored` the next frame begins.
+    filled: usize,
     taken: usize,
     /// Decoded bytes, from `position` on not yet given out.
     decoded: Vec<u8>,
@@ -46,13 +48,14 @@ impl<'a> ContentStream<'a> {
         entry: &'a FileEntry,
         place: Place,
     ) -> io::Result<Self> {
-        Ok(Self {
-            file,
+        let mut stream = Self {
+            file: Arc::clone(&file),
             decoder: Decoder::new(codec)?,
             entry,
-            at: place.offset,
-            end: place.offset.saturating_add(place.stored),
+            at: 0,
+            end: 0,
             stored: Vec::new(),
+            filled: 0,
             taken: 0,
             decoded: Vec::new(),
             position: 0,
@@ -61,7 +64,21 @@ impl<'a> ContentStream<'a> {
             padding_left: 0,
             members: 0,
             digest: Box::default(),
-        })
+        };
+        stream.reset(file, entry, place);
+        Ok(stream)
+    }
+
+    /// Begins again with another place, in a pack of the same compression.
+    pub fn reset(&mut self, file: Arc<DiskFile>, entry: &'a FileEntry, place: Place) {
+        self.file = file;
+        self.entry = entry;
+        self.at = place.offset;
+        self.end = place.offset.saturating_add(place.stored);
+        (self.filled, self.taken, self.position) = (0, 0, 0);
+        (self.content_left, self.padding_left, self.members) = (0, 0, 0);
+        self.decoded.clear();
+        self.digest.reset();
     }
 
     /// The next piece of content, never empty; `None` at the end.
@@ -134,10 +151,10 @@ impl<'a> ContentStream<'a> {
 
     /// Decodes the next frame; false when there is none.
     fn fill(&mut self) -> io::Result<bool> {
-        if self.stored.len() - self.taken < Decoder::stored_bytes_max() {
+        if self.filled - self.taken < Decoder::stored_bytes_max() {
             self.read_more()?;
         }
-        let stored = &self.stored[self.taken..];
+        let stored = &self.stored[self.taken..self.filled];
         if stored.is_empty() {
             return Ok(false);
         }
@@ -148,24 +165,32 @@ impl<'a> ContentStream<'a> {
         };
         self.digest.update(&stored[..length]);
         self.taken += length;
-        self.decoded.drain(..self.position);
+        if self.position == self.decoded.len() {
+            // As a rule: nothing is copied.
+            std::mem::swap(&mut self.decoded, &mut self.frame);
+        } else {
+            self.decoded.drain(..self.position);
+            self.decoded.append(&mut self.frame);
+        }
         self.position = 0;
-        self.decoded.append(&mut self.frame);
         Ok(true)
     }
 
     /// Reads on until one whole frame is surely there, or the place ends.
     fn read_more(&mut self) -> io::Result<()> {
-        self.stored.drain(..self.taken);
+        if self.stored.is_empty() {
+            self.stored.resize(2 * Decoder::stored_bytes_max(), 0);
+        }
+        self.stored.copy_within(self.taken..self.filled, 0);
+        self.filled -= self.taken;
         self.taken = 0;
         let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        let from = self.stored.len();
-        let wanted = left.min(2 * Decoder::stored_bytes_max() - from);
-        self.stored.resize(from + wanted, 0);
-        let read = self.file.read_at(&mut self.stored[from..], self.at)?;
-        if read != wanted {
+        let wanted = left.min(self.stored.len() - self.filled);
+        let space = &mut self.stored[self.filled..self.filled + wanted];
+        if self.file.read_at(space, self.at)? != wanted {
             return Err(self.invalid("the pack is cut"));
         }
+        self.filled += wanted;
         self.at += u64::try_from(wanted).unwrap_or(0);
         Ok(())
     }

@@ -79,6 +79,11 @@ impl Backups {
         })
     }
 
+    /// The instance and its way to files and server.
+    pub(super) fn site(&self) -> &BackupSite {
+        &self.site
+    }
+
     /// Takes a backup, or tells what would be done.
     pub(super) async fn take(
         self,

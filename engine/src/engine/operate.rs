@@ -221,12 +221,36 @@ pub(super) fn job(entry: &Entry, shared: &Shared, work: Work) -> Result<Job> {
     })
 }
 
-fn lock_path(shared: &Shared, target: &LocalTarget, owner: &Credentials) -> PathBuf {
+/// Where the lock of an instance's exclusive operations is.
+pub(super) fn lock_path(shared: &Shared, target: &LocalTarget, owner: &Credentials) -> PathBuf {
     let root = shared.state_directory.clone().unwrap_or_else(|| state_directory_of(owner));
     directory_of(&root, &target.data_directory.to_string_lossy()).join("operation.lock")
 }
 
-fn taken(name: &str, by: &str) -> Error {
+/// Takes the lock of an instance's exclusive operations.
+///
+/// # Errors
+/// `OperationRunning` with who has it.
+pub(super) async fn take_lock(
+    path: PathBuf,
+    owner: Credentials,
+    word: &str,
+    name: &str,
+) -> Result<Option<LockFile>> {
+    let note = format!("{word} by pid {} ({})", std::process::id(), credentials::operator());
+    let attempt = tokio::task::spawn_blocking(move || {
+        owner.run(|| LockFile::try_take(&path, &note)).and_then(|inner| inner)
+    });
+    match attempt.await {
+        Ok(Ok(Attempt::Held(lock))) => Ok(Some(lock)),
+        Ok(Ok(Attempt::Taken(by))) => Err(taken(name, &by)),
+        // Without a state directory there is no lock; pg_ctl has one of its own.
+        Ok(Err(_)) | Err(_) => Ok(None),
+    }
+}
+
+/// The error of an instance that somebody else works on.
+pub(super) fn taken(name: &str, by: &str) -> Error {
     Error::new(
         ErrorCode::OperationRunning,
         format!("another operation works on instance \"{name}\""),
@@ -263,22 +287,8 @@ impl Job {
     }
 
     async fn lock(&self) -> Result<Option<LockFile>> {
-        let note = format!(
-            "{} by pid {} ({})",
-            self.work.kind().word(),
-            std::process::id(),
-            credentials::operator()
-        );
         let (path, owner) = (self.lock_path.clone(), self.site.credentials.clone());
-        let attempt = tokio::task::spawn_blocking(move || {
-            owner.run(|| LockFile::try_take(&path, &note)).and_then(|inner| inner)
-        });
-        match attempt.await {
-            Ok(Ok(Attempt::Held(lock))) => Ok(Some(lock)),
-            Ok(Ok(Attempt::Taken(by))) => Err(taken(&self.identity.name, &by)),
-            // Without a state directory there is no lock; pg_ctl has one of its own.
-            Ok(Err(_)) | Err(_) => Ok(None),
-        }
+        take_lock(path, owner, self.work.kind().word(), &self.identity.name).await
     }
 
     async fn first_step(&self) -> Result<FirstStep> {

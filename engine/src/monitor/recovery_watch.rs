@@ -39,7 +39,11 @@ impl RecoveryWatch {
         self.looked_at = Some(Instant::now());
         let (path, owner) = (data_directory.to_path_buf(), owner.clone());
         let work = move || {
-            owner.run(|| state::read(&Disk::real(), &path)).unwrap_or_else(|error| {
+            let look = || {
+                let known = state::load(&Disk::real(), &path)?;
+                Ok(known.map(|document| document.state))
+            };
+            owner.run(look).unwrap_or_else(|error| {
                 let fact = "the state of a recovery cannot be read";
                 Err(Error::new(ErrorCode::FileAccess, fact).detail(error.to_string()))
             })

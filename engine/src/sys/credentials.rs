@@ -77,6 +77,12 @@ impl Credentials {
         self.uid
     }
 
+    /// Number of the user's own group.
+    #[must_use]
+    pub fn gid(&self) -> u32 {
+        self.gid
+    }
+
     /// User name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -4,7 +4,10 @@
 //! Each operation is one method, so that a test can make the N-th of them fail, whichever it
 //! is (see [`super::faults`]). Nothing here overwrites: a finished file gets its name by
 //! [`Disk::publish`], which refuses a name that is taken. A file is durable after
-//! [`DiskFile::sync`] **and** [`Disk::sync_directory`] of the directory that names it.
+//! [`DiskFile::sync`] **and** [`Disk::sync_directory`] of the directory that names it, or after
+//! [`Disk::sync_file_system`]. What only a recovery does stands in `placing`.
+
+mod placing;
 
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -23,6 +23,10 @@ pub enum Operation {
     Sync,
     /// `fsync` of a directory.
     SyncDirectory,
+    /// `syncfs`.
+    SyncFileSystem,
+    /// Changing the mode.
+    Mode,
     /// Giving a name.
     Rename,
     /// Removing a name.

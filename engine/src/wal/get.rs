@@ -19,6 +19,7 @@ use super::index::{SegmentIndex, SegmentTail};
 use super::inspect::{self, Expected, Refused};
 use super::prefetch::Prefetch;
 use super::push::{split_guide_path, wal_name};
+use super::rescued;
 use super::store::StoredForm;
 
 /// The setting that names the backup destination.
@@ -52,7 +53,11 @@ pub fn get(disk: &Disk, request: &WalGet) -> Result<Got> {
         return Ok(Got { name, path });
     }
     let outcome = ahead.while_fetching(name, request.prefetch, || {
-        let (got, content) = fetch(&archive, name, &expected)?;
+        let archived = fetch(&archive, name, &expected);
+        let (got, content) = match &request.rescued {
+            Some(directory) => rescued::or_saved(disk, directory, name, &expected, archived)?,
+            None => archived?,
+        };
         deliver(disk, &request.target, &content)?;
         Ok(got)
     });

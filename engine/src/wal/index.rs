@@ -3,11 +3,14 @@
 //!
 //! It is made from the segment and can be made again; nothing depends on its being there.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::details::{IndexDetails, time, time_text};
 use crate::pg::types::{Lsn, TimelineId};
-use crate::pg::wal::{Carry, Meaning, Record, Scan, Segment, SegmentName, Step, Stop};
+use crate::pg::wal::{
+    Carry, Meaning, Reading, Record, Scan, Segment, SegmentName, SegmentSize, Step, Stop,
+};
 
 /// First word of the file, and the format's version behind it.
 const MAGIC: &str = "pgdeck-wal-index";
@@ -78,14 +81,27 @@ pub struct SegmentIndex {
     pub restore_points: Vec<RestorePoint>,
     /// The timeline that begins here and the one it comes from.
     pub timeline_switch: Option<(TimelineId, TimelineId)>,
+    /// What else recovery asks about; `None` in an index of an earlier pgdeck.
+    pub details: Option<IndexDetails>,
 }
 
 impl SegmentIndex {
     /// Reads a segment's records. `carry` is what the segment before left unfinished, if known.
     #[must_use]
     pub fn build(segment: Segment<'_>, carry: Option<Carry>) -> (Self, Option<Carry>) {
+        Self::build_reading(segment, carry, Reading::Whole)
+    }
+
+    /// The same, for a segment that may end anywhere when `reading` says so.
+    #[must_use]
+    pub fn build_reading(
+        segment: Segment<'_>,
+        carry: Option<Carry>,
+        reading: Reading,
+    ) -> (Self, Option<Carry>) {
         let mut index = Self::empty(segment);
-        let mut scan = match Scan::new(segment, carry) {
+        let mut details = IndexDetails::default();
+        let mut scan = match Scan::with_reading(segment, carry, reading) {
             Ok(scan) => scan,
             Err(_) => {
                 index.tail = SegmentTail::Damaged;
@@ -93,14 +109,22 @@ impl SegmentIndex {
             }
         };
         index.continues_previous = scan.continues_previous();
+        details.begin(segment);
         let stop = loop {
             match scan.next_record() {
-                Step::Record(record) => index.add(&record, segment.start_byte()),
+                Step::Record(record) => {
+                    let meaning = record.meaning();
+                    details.add(&record, &meaning);
+                    index.add(&record, meaning, segment.start_byte());
+                }
                 Step::Stop(stop) => break stop,
             }
         };
         index.end(stop);
-        (index, scan.into_carry())
+        let carry = scan.into_carry();
+        details.end(carry.as_ref());
+        index.details = Some(details);
+        (index, carry)
     }
 
     fn empty(segment: Segment<'_>) -> Self {
@@ -119,15 +143,22 @@ impl SegmentIndex {
             commit_last: None,
             restore_points: Vec::new(),
             timeline_switch: None,
+            details: None,
         }
     }
 
-    fn add(&mut self, record: &Record<'_>, start: u64) {
+    /// Bytes of the segments it is one of; `None` when there are none of this size.
+    #[must_use]
+    pub fn segment_size(&self) -> Option<SegmentSize> {
+        u32::try_from(self.content_bytes).ok().and_then(SegmentSize::from_bytes)
+    }
+
+    fn add(&mut self, record: &Record<'_>, meaning: Meaning, start: u64) {
         let lsn = record.lsn().filter(|lsn| lsn.as_u64() >= start);
         self.first_lsn = self.first_lsn.or(lsn);
         self.last_lsn = lsn.or(self.last_lsn);
         self.end_lsn = record.end();
-        match record.meaning() {
+        match meaning {
             Meaning::Transaction(end) if end.outcome.is_commit() => {
                 self.commits += 1;
                 self.commit_first = self.commit_first.into_iter().chain(end.at).min();
@@ -213,6 +244,8 @@ struct Document {
     commit_last: Option<String>,
     restore_points: Vec<PointDocument>,
     timeline_switch: Option<[u32; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    details: Option<super::details::DetailsDocument>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -231,16 +264,11 @@ const TAILS: [(SegmentTail, &str); 5] = [
     (SegmentTail::Damaged, "damaged"),
 ];
 
-fn time_text(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-fn time(text: Option<String>) -> Option<Option<DateTime<Utc>>> {
-    optional(text, |text| Some(DateTime::parse_from_rfc3339(&text).ok()?.with_timezone(&Utc)))
-}
-
 /// Nothing stays nothing; what is there must make sense.
-fn optional<T>(text: Option<String>, parse: impl FnOnce(String) -> Option<T>) -> Option<Option<T>> {
+pub(super) fn optional<T>(
+    text: Option<String>,
+    parse: impl FnOnce(String) -> Option<T>,
+) -> Option<Option<T>> {
     match text {
         None => Some(None),
         Some(text) => parse(text).map(Some),
@@ -272,6 +300,7 @@ impl From<&SegmentIndex> for Document {
             commit_last: index.commit_last.map(time_text),
             restore_points: points.collect(),
             timeline_switch: index.timeline_switch.map(|(to, from)| [to.as_u32(), from.as_u32()]),
+            details: index.details.as_ref().map(super::details::DetailsDocument::from),
         }
     }
 }
@@ -306,6 +335,10 @@ impl Document {
             commit_last: time(self.commit_last)?,
             restore_points: self.restore_points.into_iter().map(point).collect::<Option<_>>()?,
             timeline_switch: switch,
+            details: match self.details {
+                Some(details) => Some(details.into_details()?),
+                None => None,
+            },
         })
     }
 }

@@ -6,10 +6,12 @@
 pub mod archive;
 pub mod cluster;
 pub mod continuity;
+pub mod details;
 pub mod get;
 pub mod identity;
 pub mod index;
 pub mod inspect;
 pub mod prefetch;
 pub mod push;
+mod rescued;
 pub mod store;

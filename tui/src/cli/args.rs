@@ -403,6 +403,9 @@ pub struct WalGetArgs {
     /// Segments to fetch ahead
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub prefetch: u32,
+    /// Where a recovery has saved WAL that is not in the archive
+    #[arg(long, value_name = "DIR")]
+    pub rescued: Option<PathBuf>,
 }
 
 /// `pgdeck demo`.

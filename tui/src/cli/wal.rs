@@ -83,6 +83,7 @@ struct Words {
     data_directory: Option<PathBuf>,
     destination: Option<PathBuf>,
     prefetch: u32,
+    rescued: Option<PathBuf>,
 }
 
 impl Words {
@@ -103,6 +104,7 @@ impl Words {
                 "--compress" => words.compression = Some(value.to_str()?.parse().ok()?),
                 "-D" | "--data-directory" => words.data_directory = Some(value.into()),
                 "-B" | "--backup-destination" => words.destination = Some(value.into()),
+                "--rescued" => words.rescued = Some(value.into()),
                 "--prefetch" => words.prefetch = value.to_str()?.parse().ok()?,
                 _ => return None,
             }
@@ -113,7 +115,7 @@ impl Words {
 
 fn push_request(words: &Words) -> Option<WalPush> {
     let [source, destination] = words.positional.as_slice() else { return None };
-    if words.destination.is_some() || words.prefetch > 0 {
+    if words.destination.is_some() || words.rescued.is_some() || words.prefetch > 0 {
         return None;
     }
     Some(WalPush {
@@ -135,6 +137,7 @@ fn get_request(words: &Words) -> Option<WalGet> {
         place: words.destination.clone().map(WalPlace::Destination),
         data_directory: words.data_directory.clone(),
         prefetch: words.prefetch,
+        rescued: words.rescued.clone(),
     })
 }
 
@@ -159,6 +162,7 @@ fn guide(side: Side, arguments: &[OsString]) -> u8 {
             place: Some(WalPlace::File(file)),
             data_directory: words.data_directory.clone(),
             prefetch: words.prefetch,
+            rescued: words.rescued.clone(),
         }),
         (Side::Push, None) => {
             usage(r#"archive_command = 'pgx_xlogcopy.cmd "%p" "DEST/archived_wal/%f"'"#);
@@ -200,6 +204,7 @@ pub fn run_get(global: &GlobalArgs, arguments: &WalGetArgs) -> Result<u8> {
         place: arguments.backup_destination.clone().map(WalPlace::Destination),
         data_directory: global.data_directory.clone(),
         prefetch: arguments.prefetch,
+        rescued: arguments.rescued.clone(),
     }))
 }
 

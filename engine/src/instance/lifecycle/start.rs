@@ -73,6 +73,18 @@ impl StartPlan {
         }
     }
 
+    /// The program that starts the server and waits until it takes connections.
+    #[must_use]
+    pub(crate) fn program(&self) -> Program {
+        self.program.clone()
+    }
+
+    /// Where the server's output goes until its own collector takes over.
+    #[must_use]
+    pub(crate) fn log_file(&self) -> &std::path::Path {
+        &self.log_file
+    }
+
     /// The command, as it is shown and logged.
     #[must_use]
     pub fn command_line(&self) -> String {
@@ -175,7 +187,7 @@ async fn phase_of(status: &InstanceStatus) -> String {
 }
 
 /// The startup process shows the segment it replays: `startup recovering 0000…`.
-fn startup_title(postmaster: i32) -> Option<String> {
+pub(crate) fn startup_title(postmaster: i32) -> Option<String> {
     let titles = process::children(postmaster).into_iter().filter_map(process::command_line);
     titles
         .filter_map(|title| {

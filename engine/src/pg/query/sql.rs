@@ -131,6 +131,10 @@ queries! {
     BACKUP_PING = "backup_ping" from 13;
     /// Ends the current WAL segment.
     SWITCH_WAL = "switch_wal" from 13;
+    /// How far a server in recovery is. One row.
+    REPLAY = "replay" from 13 14;
+    /// Lets replay go on; at its target it ends in promotion.
+    REPLAY_RESUME = "replay_resume" from 13;
     /// Makes a restore point. Parameter: its name.
     RESTORE_POINT = "restore_point" from 13;
     /// How the archiver does. One row.

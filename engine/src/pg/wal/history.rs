@@ -106,19 +106,37 @@ impl TimelineHistory {
         self.ancestors.iter().find(|switch| switch.timeline == ancestor).map(|switch| switch.at)
     }
 
-    /// The timeline that a position is on, along this history (`tliOfPointInHistory()`).
+    /// The timeline that a position is on, along this history (`tliOfPointInHistory()`): the
+    /// newest that has begun there. The server writes histories whose positions do not ascend
+    /// when it is promoted before the fork of the timeline it was told to follow.
     #[must_use]
     pub fn timeline_at(&self, lsn: Lsn) -> TimelineId {
-        let before = self.ancestors.iter().find(|switch| lsn < switch.at);
-        before.map_or(self.timeline, |switch| switch.timeline)
+        self.newest_begun(|switch| lsn >= switch.at)
     }
 
     /// The timeline whose segment file a recovery along this history reads for a segment: the
     /// newest that has begun in it, because a child's first segment repeats its parent's part.
     #[must_use]
     pub fn timeline_of_segment(&self, number: u64, size: SegmentSize) -> TimelineId {
-        let before = self.ancestors.iter().find(|switch| number < size.number_of(switch.at));
-        before.map_or(self.timeline, |switch| switch.timeline)
+        self.newest_begun(|switch| number >= size.number_of(switch.at))
+    }
+
+    /// The history of an ancestor; `None` when it is none.
+    #[must_use]
+    pub fn of_ancestor(&self, ancestor: TimelineId) -> Option<Self> {
+        let at = self.ancestors.iter().position(|switch| switch.timeline == ancestor)?;
+        Some(Self { timeline: ancestor, ancestors: self.ancestors[..at].to_vec() })
+    }
+
+    fn newest_begun(&self, has_passed: impl Fn(&TimelineSwitch) -> bool) -> TimelineId {
+        let mut timeline = self.timeline;
+        for switch in self.ancestors.iter().rev() {
+            if has_passed(switch) {
+                break;
+            }
+            timeline = switch.timeline;
+        }
+        timeline
     }
 }
 

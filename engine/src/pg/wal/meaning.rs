@@ -30,6 +30,22 @@ pub struct WalCheckpoint {
     pub is_shutdown: bool,
 }
 
+/// Settings that a server in recovery must not have lower than its source
+/// (`xl_parameter_change`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceSettings {
+    /// `max_connections`.
+    pub max_connections: u32,
+    /// `max_worker_processes`.
+    pub max_worker_processes: u32,
+    /// `max_wal_senders`.
+    pub max_wal_senders: u32,
+    /// `max_prepared_transactions`.
+    pub max_prepared_transactions: u32,
+    /// `max_locks_per_transaction`.
+    pub max_locks_per_transaction: u32,
+}
+
 /// What a record means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -46,6 +62,8 @@ pub enum Meaning {
     ParameterChange {
         /// `wal_level` as a number; 0 is minimal, which recovery cannot pass.
         wal_level: Option<u32>,
+        /// The others.
+        settings: Option<SourceSettings>,
     },
     /// `XLOG_RESTORE_POINT`.
     RestorePoint {
@@ -132,7 +150,10 @@ fn xlog(record: &Record<'_>) -> Option<Meaning> {
         }),
         SWITCH => Meaning::Switch,
         0x50 => Meaning::BackupEnd { start: lsn(0)? },
-        0x60 => Meaning::ParameterChange { wal_level: u32_at(data, 20) },
+        0x60 => Meaning::ParameterChange {
+            wal_level: u32_at(data, 20),
+            settings: source_settings(data),
+        },
         0x70 => Meaning::RestorePoint { name: text(data.get(8..)?), at: timestamp_at(data, 0) },
         0x90 => Meaning::EndOfRecovery {
             at: timestamp_at(data, 0),
@@ -140,6 +161,16 @@ fn xlog(record: &Record<'_>) -> Option<Meaning> {
             previous_timeline: timeline(12)?,
         },
         _ => Meaning::GivenUp { lsn: lsn(0)? },
+    })
+}
+
+fn source_settings(data: &[u8]) -> Option<SourceSettings> {
+    Some(SourceSettings {
+        max_connections: u32_at(data, 0)?,
+        max_worker_processes: u32_at(data, 4)?,
+        max_wal_senders: u32_at(data, 8)?,
+        max_prepared_transactions: u32_at(data, 12)?,
+        max_locks_per_transaction: u32_at(data, 16)?,
     })
 }
 

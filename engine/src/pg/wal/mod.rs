@@ -18,10 +18,10 @@ mod tests;
 mod xact;
 
 pub use history::{BackupHistory, HistoryError, TimelineHistory, TimelineSwitch};
-pub use meaning::{Meaning, WalCheckpoint};
+pub use meaning::{Meaning, SourceSettings, WalCheckpoint};
 pub use names::{SegmentName, SegmentSize, WalFileName};
 pub use page::{PAGE_BYTES, PageState, WalVersion};
 pub use record::{BlockReference, Record, RelationFile, ResourceManager};
-pub use scan::{Carry, Scan, Step, Stop};
-pub use segment::{Segment, SegmentError};
+pub use scan::{Carry, Reading, Scan, Step, Stop};
+pub use segment::{FirstPage, Segment, SegmentError, first_page};
 pub use xact::{TransactionEnd, TransactionOutcome};

@@ -150,6 +150,21 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
+    /// A record whose first bytes are known, the rest filled with zeros: good for what stands in
+    /// front. Nothing is verified.
+    #[must_use]
+    pub fn glimpse(bytes: &'a [u8], lsn: Lsn, end: Lsn, version: WalVersion) -> Option<Self> {
+        let record = Self { bytes, lsn: lsn.as_u64(), end: end.as_u64(), version };
+        let is_record = bytes.len() >= RECORD_HEADER && record.resource_manager().is_valid(version);
+        is_record.then_some(record)
+    }
+
+    /// The length that a record's first bytes name (`xl_tot_len`).
+    #[must_use]
+    pub fn length_in(bytes: &[u8]) -> Option<usize> {
+        usize::try_from(u32_at(bytes, 0)?).ok().filter(|length| *length >= RECORD_HEADER)
+    }
+
     /// The same for bytes that [`Self::check`] has passed.
     pub(super) fn checked(bytes: &'a [u8], lsn: u64, end: u64, version: WalVersion) -> Self {
         Self { bytes, lsn, end, version }

@@ -52,6 +52,24 @@ pub struct Carry {
     continues_at: u64,
 }
 
+impl Carry {
+    /// Where the record begins, and its bytes so far.
+    #[must_use]
+    pub fn begun(&self) -> (Option<Lsn>, &[u8]) {
+        (Lsn::from_u64(self.lsn), &self.bytes)
+    }
+}
+
+/// What to make of pages that are not as they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// The segment is finished: they are damage.
+    Whole,
+    /// The segment may be the last one of a server that crashed: they are the end, as they are
+    /// for the server itself.
+    AsFarAsPossible,
+}
+
 /// A walk over a segment's records.
 #[derive(Debug)]
 pub struct Scan<'a> {
@@ -85,7 +103,22 @@ impl<'a> Scan<'a> {
     /// # Errors
     /// [`SegmentError::Page`] when the segment's pages are damaged.
     pub fn new(segment: Segment<'a>, carry: Option<Carry>) -> Result<Self, SegmentError> {
-        let written = segment.written_pages()?;
+        Self::with_reading(segment, carry, Reading::Whole)
+    }
+
+    /// The same, for a segment that may end anywhere when `reading` says so.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and none when reading as far as possible.
+    pub fn with_reading(
+        segment: Segment<'a>,
+        carry: Option<Carry>,
+        reading: Reading,
+    ) -> Result<Self, SegmentError> {
+        let written = match reading {
+            Reading::Whole => segment.written_pages()?,
+            Reading::AsFarAsPossible => segment.first_written_pages(),
+        };
         let continues_previous =
             segment.header(0).is_some_and(|header| header.continues() && !header.is_encrypted());
         Ok(Self {

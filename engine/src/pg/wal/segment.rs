@@ -85,28 +85,10 @@ impl<'a> Segment<'a> {
         name: SegmentName,
         size: SegmentSize,
     ) -> Result<Self, SegmentError> {
-        let start = name.start_byte(size).ok_or(SegmentError::Name)?;
         if bytes.len() != size.as_usize() {
             return Err(SegmentError::Size { bytes: bytes.len(), expected: size.bytes() });
         }
-        let wrong_size = SegmentError::Size { bytes: bytes.len(), expected: size.bytes() };
-        let header = PageHeader::read(bytes).ok_or(wrong_size)?;
-        let version = WalVersion::from_magic(header.magic)
-            .ok_or(SegmentError::Magic { magic: header.magic })?;
-        if !header.is_long() {
-            return Err(SegmentError::NoLongHeader);
-        }
-        if !header.is_encrypted() {
-            check_layout(bytes, size)?;
-        }
-        if header.address != start {
-            return Err(SegmentError::Position { address: header.address, expected: start });
-        }
-        let expected = name.timeline().as_u32();
-        if header.timeline == 0 || header.timeline > expected {
-            return Err(SegmentError::Timeline { found: header.timeline, expected });
-        }
-        let system_identifier = SystemIdentifier::from_u64(u64_at(bytes, 24).ok_or(wrong_size)?);
+        let FirstPage { version, start, system_identifier } = first_page(bytes, name, size)?;
         Ok(Self { bytes, name, version, start, system_identifier })
     }
 
@@ -161,16 +143,33 @@ impl<'a> Segment<'a> {
     /// [`SegmentError::Page`] when a page is wrong and a later one is right, or is nothing a
     /// server leaves behind.
     pub fn written_pages(&self) -> Result<usize, SegmentError> {
-        let is_written =
-            |state: PageState| matches!(state, PageState::Written | PageState::Encrypted);
-        let count = self.pages();
-        let written = (0..count).take_while(|&index| is_written(self.page_state(index))).count();
-        for index in written..count {
+        let written = self.first_written_pages();
+        for index in written..self.pages() {
             if !matches!(self.page_state(index), PageState::Zero | PageState::Stale) {
                 return Err(SegmentError::Page { offset: written * PAGE_BYTES });
             }
         }
         Ok(written)
+    }
+
+    /// Pages from the beginning that were written, whatever follows.
+    #[must_use]
+    pub fn first_written_pages(&self) -> usize {
+        let is_written =
+            |state: PageState| matches!(state, PageState::Written | PageState::Encrypted);
+        (0..self.pages()).take_while(|&index| is_written(self.page_state(index))).count()
+    }
+
+    /// The first bytes of the rest of a record that began in the segment before, `bytes_max` at
+    /// most and from the first page alone, and how long the rest is in all.
+    #[must_use]
+    pub fn rest_of_previous(&self, bytes_max: usize) -> Option<(u32, &'a [u8])> {
+        let header =
+            self.header(0).filter(|header| header.continues() && !header.is_encrypted())?;
+        let remaining = usize::try_from(header.remaining).unwrap_or(usize::MAX);
+        let start = header.size();
+        let end = start.saturating_add(remaining.min(bytes_max)).min(PAGE_BYTES);
+        Some((header.remaining, self.bytes.get(start..end)?))
     }
 
     pub(super) fn page(&self, index: usize) -> Option<&'a [u8]> {
@@ -181,6 +180,49 @@ impl<'a> Segment<'a> {
     pub(super) fn header(&self, index: usize) -> Option<PageHeader> {
         self.page(index).and_then(PageHeader::read)
     }
+}
+
+/// What a segment's first page says, when it fits the segment's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstPage {
+    /// Who wrote it.
+    pub version: WalVersion,
+    /// Where the segment begins, in bytes of WAL.
+    pub start: u64,
+    /// The cluster.
+    pub system_identifier: SystemIdentifier,
+}
+
+/// Checks the first page of a segment against its name: a file in `pg_wal` that was recycled
+/// has the name of a segment to come and the content of an old one.
+///
+/// # Errors
+/// [`SegmentError`].
+pub fn first_page(
+    bytes: &[u8],
+    name: SegmentName,
+    size: SegmentSize,
+) -> Result<FirstPage, SegmentError> {
+    let start = name.start_byte(size).ok_or(SegmentError::Name)?;
+    let wrong_size = SegmentError::Size { bytes: bytes.len(), expected: size.bytes() };
+    let header = PageHeader::read(bytes).ok_or(wrong_size)?;
+    let version =
+        WalVersion::from_magic(header.magic).ok_or(SegmentError::Magic { magic: header.magic })?;
+    if !header.is_long() {
+        return Err(SegmentError::NoLongHeader);
+    }
+    if !header.is_encrypted() {
+        check_layout(bytes, size)?;
+    }
+    if header.address != start {
+        return Err(SegmentError::Position { address: header.address, expected: start });
+    }
+    let expected = name.timeline().as_u32();
+    if header.timeline == 0 || header.timeline > expected {
+        return Err(SegmentError::Timeline { found: header.timeline, expected });
+    }
+    let system_identifier = SystemIdentifier::from_u64(u64_at(bytes, 24).ok_or(wrong_size)?);
+    Ok(FirstPage { version, start, system_identifier })
 }
 
 fn check_layout(bytes: &[u8], size: SegmentSize) -> Result<(), SegmentError> {

@@ -33,6 +33,12 @@ impl TransactionOutcome {
     pub fn is_commit(self) -> bool {
         matches!(self, Self::Committed | Self::CommittedPrepared)
     }
+
+    /// Whether the transaction is over.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        self != Self::Prepared
+    }
 }
 
 /// A transaction's end, or its preparation.

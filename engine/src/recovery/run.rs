@@ -1,0 +1,460 @@
+//! Carrying out a recovery: the one place that performs the steps of the machine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::layout::{DIRECTORY, LOCK_FILE, Place};
+use super::machine::{End, Found, Left, Outcome, State, Step};
+use super::pushing::Pushed;
+use super::replay::Watch;
+use super::restore::{self, Existing, Progress, Restored};
+use super::server::Starting;
+use super::site::RecoverySite;
+use super::state::StateDocument;
+use super::{act, aside, check, rescue, server, settle};
+use crate::api::{
+    Error, ErrorCode, JobProgress, Lsn, OldData, RecoveryPhase, RecoveryPlan, RecoveryRequest,
+    RecoveryState, Result,
+};
+use crate::backup::chain::Chain;
+use crate::backup::document::{self, ClusterFacts};
+use crate::backup::layout::Label;
+use crate::jobs::runner::{JobContext, JobControl, Reporter};
+use crate::pg::wal::SegmentSize;
+use crate::sys::lock::{Attempt, LockFile};
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// What is to be carried out.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What was asked.
+    pub request: RecoveryRequest,
+    /// What was planned for it.
+    pub plan: RecoveryPlan,
+    /// Of the plan.
+    pub fingerprint: u32,
+    /// This program, for `restore_command`; absolute.
+    pub program: PathBuf,
+    /// The directory of this version in a tablespace.
+    pub version_directory: String,
+}
+
+/// How a recovery ended.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The result in words.
+    pub text: String,
+    /// Its state.
+    pub state: RecoveryState,
+    /// Where it ended.
+    pub reached: Lsn,
+}
+
+impl Asked {
+    /// Completes what was asked with what the backup says of itself. Blocking; as the owner.
+    ///
+    /// # Errors
+    /// `BackupNotFound` when the plan's backup cannot be used.
+    pub fn new(
+        site: &RecoverySite,
+        request: RecoveryRequest,
+        plan: RecoveryPlan,
+        fingerprint: u32,
+        program: PathBuf,
+    ) -> Result<Self> {
+        let label = plan.chain.last().and_then(|text| text.parse::<Label>().ok());
+        let found = label.as_ref().map(|label| {
+            document::load_label(&site.backup.disk, &label.directory(&plan.destination))
+        });
+        let Some(Ok(document)) = found else {
+            let fact = format!("there is no complete backup {}", plan.chain.join(", "));
+            return Err(Error::new(ErrorCode::BackupNotFound, fact));
+        };
+        let version_directory = version_directory(&document.cluster);
+        Ok(Self { request, plan, fingerprint, program, version_directory })
+    }
+}
+
+/// The directory of a cluster's version in a tablespace (`TABLESPACE_VERSION_DIRECTORY`).
+#[must_use]
+pub fn version_directory(cluster: &ClusterFacts) -> String {
+    format!("PG_{}_{}", cluster.server_version_num / 10_000, cluster.catalog_version)
+}
+
+/// Everything a running recovery holds.
+struct Run<'a> {
+    site: &'a RecoverySite,
+    asked: &'a Asked,
+    reporter: Reporter,
+    progress: Arc<Progress>,
+    lock: Option<LockFile>,
+    document: Option<StateDocument>,
+    existing: Existing,
+    chain: Option<Arc<Chain>>,
+    restored: Option<Restored>,
+    starting: Option<Starting>,
+    replay_began: Option<Instant>,
+    pushed: Pushed,
+}
+
+/// Recovers as planned, or goes on with what was begun.
+///
+/// # Errors
+/// `RecoveryRunning`, `RecoveryUnfinished`, `RecoveryPlace`, `RecoveryPlanChanged`,
+/// `OperationRunning`, `RestoreFailed`, `ReplayFailed`, `ReplayShort`, `RepositoryDamaged`,
+/// `RepositoryUnreadable`, `BackupNotFound`, `Cancelled`. After each the directory is as it was,
+/// or in a state that the next run goes on from.
+pub async fn run(
+    site: &RecoverySite,
+    asked: &Asked,
+    context: &mut JobContext,
+) -> Result<Finished> {
+    let mut run = Run {
+        site,
+        asked,
+        reporter: context.reporter(),
+        progress: Arc::default(),
+        lock: None,
+        document: None,
+        existing: Existing::Compared,
+        chain: None,
+        restored: None,
+        starting: None,
+        replay_began: None,
+        pushed: Pushed::default(),
+    };
+    let progress = Arc::clone(&run.progress);
+    let mut state = State::Asked;
+    while let Some(step) = state.next() {
+        run.tell(step.phase());
+        let outcome = {
+            let mut work = std::pin::pin!(run.perform(&state, step));
+            loop {
+                tokio::select! {
+                    outcome = &mut work => break outcome,
+                    // Every step heeds it where what it leaves is sound.
+                    order = context.order() => if order == JobControl::Cancel {
+                        progress.stop.store(true, Ordering::Release);
+                    },
+                }
+            }
+        };
+        state = state.after(outcome.unwrap_or_else(Outcome::Failed));
+    }
+    run.result(state)
+}
+
+impl Run<'_> {
+    async fn perform(&mut self, state: &State, step: Step) -> Result<Outcome> {
+        if self.progress.stop.load(Ordering::Acquire) && !matches!(step, Step::Finish) {
+            return Err(restore::cancelled());
+        }
+        match (step, state) {
+            (Step::Lock, _) => self.lock().await,
+            (Step::Check, _) => self.check().await,
+            (Step::Rescue, _) => self.rescue().await,
+            (Step::Clear, _) => self.clear().await,
+            (Step::Prepare, _) => self.prepare().await,
+            (Step::Restore, _) => self.restore().await,
+            (Step::Configure, _) => self.configure().await,
+            (Step::Settle, _) => self.settle().await,
+            (Step::Arm, _) => self.arm().await,
+            (Step::Start, _) => self.start().await,
+            (Step::Replay, _) => self.replay().await,
+            (Step::Prove, State::Waiting(reached)) => {
+                act::prove(self.plan(), *reached).map(|()| Outcome::Done)
+            }
+            (Step::Act, State::Proven(reached)) => {
+                let server = server::site_of(self.site, self.plan());
+                act::act(&server, self.plan(), *reached).await.map(Outcome::Ended)
+            }
+            (Step::Finish, State::Acted(end)) => self.finish(*end).await,
+            _ => Err(Error::new(ErrorCode::RestoreFailed, "a step came at the wrong time")),
+        }
+    }
+
+    /// The plan that was begun; before that the one that was asked for.
+    fn plan(&self) -> &RecoveryPlan {
+        self.document.as_ref().map_or(&self.asked.plan, |document| &document.state.plan)
+    }
+
+    /// Runs blocking work as the owner, with the plan and the chain.
+    async fn work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&RecoverySite, &mut StateDocument, &Chain) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Some(mut document) = self.document.take() else {
+            return Err(Error::new(ErrorCode::RestoreFailed, "the recovery has no state"));
+        };
+        let (site, known) = (self.site.clone(), self.chain.clone());
+        let kept = document.clone();
+        let done = self.site.backup.as_owner(move |_| {
+            let chain = match known {
+                Some(chain) => chain,
+                None => Arc::new(restore::load_chain(&site.backup, &document.state.plan)?),
+            };
+            let outcome = work(&site, &mut document, &chain);
+            Ok((outcome, document, chain))
+        });
+        match done.await {
+            Ok((outcome, document, chain)) => {
+                self.document = Some(document);
+                self.chain = Some(chain);
+                outcome
+            }
+            Err(error) => {
+                self.document = Some(kept);
+                Err(error)
+            }
+        }
+    }
+
+    async fn lock(&mut self) -> Result<Outcome> {
+        let (site, directory) = (self.site.backup.clone(), self.asked.plan.directory.clone());
+        let path = directory.join(DIRECTORY).join(LOCK_FILE);
+        let note = format!("recovery by pid {}", std::process::id());
+        let attempt = tokio::task::spawn_blocking(move || {
+            restore::make_place(&site.disk, &site.credentials, &directory)?;
+            let taken = site.credentials.run(|| LockFile::try_take(&path, &note));
+            taken.and_then(|inner| inner).map_err(|error| {
+                let fact = format!("\"{}\" cannot be locked", path.display());
+                Error::new(ErrorCode::RecoveryPlace, fact).detail(error.to_string())
+            })
+        });
+        match attempt.await {
+            Ok(Ok(Attempt::Held(lock))) => {
+                self.lock = Some(lock);
+                Ok(Outcome::Done)
+            }
+            Ok(Ok(Attempt::Taken(by))) => {
+                let fact = format!(
+                    "another recovery works on \"{}\"",
+                    self.asked.plan.directory.display()
+                );
+                Err(Error::new(ErrorCode::OperationRunning, fact).detail(by))
+            }
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(panicked(&error.to_string())),
+        }
+    }
+
+    async fn check(&mut self) -> Result<Outcome> {
+        let (site, asked) = (self.site.clone(), self.asked.clone());
+        let looked = tokio::task::spawn_blocking(move || check::look(&site, &asked)).await;
+        let (found, document) = looked.map_err(|error| panicked(&error.to_string()))??;
+        self.document = Some(document);
+        Ok(Outcome::Found(found))
+    }
+
+    async fn rescue(&mut self) -> Result<Outcome> {
+        let progress = Arc::clone(&self.progress);
+        self.work(move |site, document, chain| {
+            rescue::run(&site.backup, &document.state.plan, chain, &progress)?;
+            document.update(&site.backup.disk, |document| document.is_rescued = true)?;
+            Ok(Outcome::Done)
+        })
+        .await
+    }
+
+    async fn clear(&mut self) -> Result<Outcome> {
+        let is_new = self.plan().old_data != OldData::Rewrite;
+        let outcome = self
+            .work(move |site, document, _| {
+                let disk = &site.backup.disk;
+                let places = Place::all(&document.state.plan, &document.version_directory);
+                aside::clear(disk, &document.state.plan, &places)?;
+                document.enter(disk, RecoveryPhase::Restoring)?;
+                Ok(Outcome::Done)
+            })
+            .await;
+        if is_new && outcome.is_ok() {
+            self.existing = Existing::Absent;
+        }
+        outcome
+    }
+
+    async fn prepare(&mut self) -> Result<Outcome> {
+        self.work(|site, document, chain| {
+            restore::make_directories(&site.backup.disk, &document.state.plan, chain)?;
+            Ok(Outcome::Done)
+        })
+        .await
+    }
+
+    async fn restore(&mut self) -> Result<Outcome> {
+        let (progress, existing) = (Arc::clone(&self.progress), self.existing);
+        let reporter = self.reporter.clone();
+        let began = Instant::now();
+        let teller = tokio::task::spawn_local(tell(
+            reporter,
+            Arc::clone(&self.progress),
+            self.plan().restore_bytes,
+            began,
+        ));
+        let outcome = self
+            .work(move |site, document, chain| {
+                let plan = &document.state.plan;
+                let restored = restore::run(&site.backup, plan, chain, existing, &progress)?;
+                document.state.restore_seconds = Some(began.elapsed().as_secs_f64());
+                Ok(restored)
+            })
+            .await;
+        teller.abort();
+        self.restored = Some(outcome?);
+        Ok(Outcome::Done)
+    }
+
+    async fn configure(&mut self) -> Result<Outcome> {
+        let program = self.asked.program.clone();
+        self.work(move |site, document, chain| {
+            settle::configure(site, document, chain, &program)?;
+            Ok(Outcome::Done)
+        })
+        .await
+    }
+
+    async fn settle(&mut self) -> Result<Outcome> {
+        self.work(|site, document, _| {
+            let places = Place::all(&document.state.plan, &document.version_directory);
+            settle::make_durable(&site.backup.disk, &places)?;
+            Ok(Outcome::Done)
+        })
+        .await
+    }
+
+    async fn arm(&mut self) -> Result<Outcome> {
+        self.work(|site, document, chain| {
+            settle::arm(&site.backup, &document.state.plan, chain)?;
+            document.enter(&site.backup.disk, RecoveryPhase::Replaying)?;
+            Ok(Outcome::Done)
+        })
+        .await
+    }
+
+    async fn start(&mut self) -> Result<Outcome> {
+        let server = server::site_of(self.site, self.plan());
+        self.starting = Some(server::start(&server).await?);
+        Ok(Outcome::Done)
+    }
+
+    async fn replay(&mut self) -> Result<Outcome> {
+        self.replay_began = self.starting.as_ref().map(|_| Instant::now());
+        let starting = self.starting.take();
+        let (from, segment_size) = self.work(|_, _, chain| replay_start(chain)).await?;
+        let server = server::site_of(self.site, self.plan());
+        let watch = Watch {
+            server: &server,
+            plan: self.plan(),
+            from,
+            segment_size,
+            reporter: &self.reporter,
+            stop: &self.progress.stop,
+        };
+        let reached = watch.run(starting).await?;
+        Ok(Outcome::Reached(reached))
+    }
+
+    async fn finish(&mut self, end: End) -> Result<Outcome> {
+        let seconds = self.replay_began.map(|began| began.elapsed().as_secs_f64());
+        let pushed = self
+            .work(move |site, document, _| {
+                document.state.replay_seconds = seconds.or(document.state.replay_seconds);
+                act::finish(site, document, end)
+            })
+            .await?;
+        self.pushed = pushed;
+        Ok(Outcome::Done)
+    }
+
+    fn result(mut self, state: State) -> Result<Finished> {
+        match (state, self.document.take()) {
+            (State::Done(end), Some(document)) => Ok(Finished {
+                text: act::describe(end, &document, &self.pushed),
+                reached: act::position(end),
+                state: document.state,
+            }),
+            (State::Failed(error, Left::Untouched), _) => {
+                self.leave_nothing();
+                Err(error)
+            }
+            (State::Failed(error, Left::Continuable), _) => Err(error),
+            _ => Err(Error::new(ErrorCode::RestoreFailed, "the recovery ended in an unknown way")),
+        }
+    }
+
+    /// A recovery that was refused leaves no directory of its own.
+    fn leave_nothing(&self) {
+        if self.lock.is_none() || self.document.is_some() {
+            return;
+        }
+        let own = self.asked.plan.directory.join(DIRECTORY);
+        let disk = &self.site.backup.disk;
+        let _ = self.site.backup.credentials.run(|| {
+            if matches!(disk.stat(&own.join(super::layout::STATE_FILE)), Ok(None)) {
+                let _ = disk.remove_file(&own.join(LOCK_FILE));
+                let _ = disk.remove_directory(&own);
+            }
+        });
+    }
+
+    fn tell(&self, phase: &str) {
+        self.reporter.report(JobProgress { phase: phase.to_owned(), ..JobProgress::default() });
+    }
+}
+
+/// Where replay begins, and how large segments are.
+fn replay_start(chain: &Chain) -> Result<(Lsn, SegmentSize)> {
+    let unknown = || Error::new(ErrorCode::RepositoryDamaged, "the backup does not say its start");
+    let head = chain.head().ok_or_else(unknown)?;
+    let from = head.document.start_lsn.parse().map_err(|_| unknown())?;
+    let bytes = head.document.cluster.wal_segment_bytes;
+    Ok((from, SegmentSize::from_bytes(bytes).unwrap_or(SegmentSize::DEFAULT)))
+}
+
+/// Tells how far the restore is until it is ended.
+async fn tell(reporter: Reporter, progress: Arc<Progress>, total: u64, began: Instant) {
+    loop {
+        let done = progress.done_bytes.load(Ordering::Relaxed).min(total);
+        let (rate, eta_seconds) = rate(done, total, began.elapsed());
+        let files = progress.files.load(Ordering::Relaxed);
+        reporter.report(JobProgress {
+            phase: "restoring".to_owned(),
+            lines: vec![format!("{files} files")],
+            done: Some(done),
+            total: Some(total),
+            rate,
+            eta_seconds,
+            ..JobProgress::default()
+        });
+        tokio::time::sleep(TELL_EVERY).await;
+    }
+}
+
+/// Units a second and seconds left, once there is something to tell by.
+pub(super) fn rate(done: u64, total: u64, elapsed: Duration) -> (Option<f64>, Option<u64>) {
+    let seconds = elapsed.as_secs_f64();
+    if done == 0 || seconds < 0.5 {
+        return (None, None);
+    }
+    let float = |count: u64| f64::from(u32::try_from(count >> 10).unwrap_or(u32::MAX)) * 1024.0;
+    let rate = float(done) / seconds;
+    if rate <= 0.0 {
+        return (None, None);
+    }
+    let left = Duration::try_from_secs_f64(float(total.saturating_sub(done)) / rate);
+    (Some(rate), left.ok().map(|left| left.as_secs()))
+}
+
+fn panicked(reason: &str) -> Error {
+    Error::new(ErrorCode::RestoreFailed, "a part of the recovery failed").detail(reason)
+}
+
+/// Where a recovery goes on that was begun by another process, for those who only look.
+#[must_use]
+pub fn can_continue(found: Found) -> bool {
+    found != Found::Begun
+}

@@ -1,0 +1,166 @@
+//! A cluster with a backup and markers around a moment to recover to.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use pgdeck_engine::api::{
+    Estimate, Lost, Lsn, OldData, RecoveryAction, RecoveryPlan, RecoveryRequest, RecoveryRole,
+    RecoveryTarget, Replaced, StopPoint, TablespacePlan, TargetBound, TimelineId,
+};
+use pgdeck_tests::{InstanceBuilder, Major, Repository, StopMode, TestInstance, bin};
+
+use super::driver::{self, Order, Outcome};
+
+/// Markers `a` before the backup, `b` before the moment, `c` after it; all WAL is archived.
+pub(crate) struct Scene {
+    pub(crate) repository: Repository,
+    pub(crate) chain: Vec<String>,
+    /// Behind the record of marker `b`.
+    pub(crate) moment: Lsn,
+    owner: u32,
+}
+
+impl Scene {
+    pub(crate) fn new(major: Major) -> Self {
+        Self::with(TestInstance::builder(major), |_| {})
+    }
+
+    /// With more in the cluster before the backup.
+    pub(crate) fn with(builder: InstanceBuilder, prepare: impl FnOnce(&TestInstance)) -> Self {
+        let repository = Repository::start_with(builder);
+        let instance = &repository.instance;
+        let owner = fs::metadata(instance.data_directory()).unwrap().uid();
+        instance.sql("postgres", "create table marker (name text)");
+        instance.sql("postgres", "insert into marker values ('a')");
+        prepare(instance);
+        let chain = vec![repository.backup(&[])];
+        let mut scene = Self { repository, chain, moment: Lsn::from_u64(1).unwrap(), owner };
+        scene.mark();
+        scene
+    }
+
+    fn instance(&self) -> &TestInstance {
+        &self.repository.instance
+    }
+
+    /// The moment, with `b` before and `c` after it, all archived.
+    fn mark(&mut self) {
+        let instance = self.instance();
+        instance.sql("postgres", "insert into marker values ('b')");
+        let moment = instance.query_one_text("postgres", "select pg_current_wal_insert_lsn()");
+        instance.sql("postgres", "insert into marker values ('c')");
+        instance.switch_and_wait_archived();
+        self.moment = moment.parse().unwrap();
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.instance().data_directory()
+    }
+
+    pub(crate) fn stop(&self) {
+        self.instance().stop(StopMode::Fast);
+    }
+
+    pub(crate) fn start(&self) {
+        self.instance().start();
+    }
+
+    pub(crate) fn sql(&self, query: &str) -> String {
+        self.instance().query_texts("postgres", query).join(" ")
+    }
+
+    pub(crate) fn markers(&self) -> String {
+        self.sql("select name from marker order by name")
+    }
+
+    /// What is asked: the moment by its position.
+    pub(crate) fn request(&self, plan: &RecoveryPlan) -> RecoveryRequest {
+        RecoveryRequest {
+            destination: Some(plan.destination.clone()),
+            target: plan.target.clone(),
+            bound: plan.stop.bound,
+            old_data: plan.old_data,
+            ..RecoveryRequest::default()
+        }
+    }
+
+    /// To just before the first record behind the moment.
+    pub(crate) fn plan(&self) -> RecoveryPlan {
+        let document = self.repository.document(self.chain.last().unwrap());
+        let spaces = document["tablespaces"].as_array().unwrap().iter().map(|space| {
+            let source = PathBuf::from(space["location"].as_str().unwrap());
+            let oid = space["oid"].as_str().unwrap().parse().unwrap();
+            TablespacePlan { oid, source: source.clone(), directory: source }
+        });
+        let replaced = self.data().exists().then(|| Replaced {
+            host: "here".into(),
+            path: self.data().to_path_buf(),
+            bytes: 1,
+            as_of: None,
+            state: "stopped".into(),
+        });
+        RecoveryPlan {
+            destination: self.repository.destination().to_path_buf(),
+            directory: self.data().to_path_buf(),
+            wal_directory: document["wal_location"].as_str().map(PathBuf::from),
+            tablespaces: spaces.collect(),
+            port: None,
+            target: RecoveryTarget::Lsn(self.moment),
+            stop: StopPoint {
+                timeline: TimelineId::from_u32(1).unwrap(),
+                record: Some(self.moment),
+                bound: TargetBound::Exclusive,
+                reached: self.moment,
+                last_commit_at: None,
+            },
+            chain: self.chain.clone(),
+            major: self.instance().major().number(),
+            wal: Vec::new(),
+            lost: Lost::default(),
+            replaced,
+            old_data: OldData::Keep,
+            action: RecoveryAction::Pause,
+            role: RecoveryRole::Primary,
+            space: Vec::new(),
+            new_directories: Vec::new(),
+            owner: "postgres".into(),
+            settings: Vec::new(),
+            keystore_fingerprint: None,
+            files: document["sizes"]["files"].as_u64().unwrap(),
+            restore_bytes: document["sizes"]["cluster_bytes"].as_u64().unwrap(),
+            replay_bytes: 0,
+            estimate: Estimate::default(),
+            jobs: 2,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn order(&self) -> Order {
+        Order {
+            data_directory: self.data().to_path_buf(),
+            bin_directory: self.instance().bin_directory(),
+            program: bin::pgdeck(),
+            owner: self.owner,
+            recover: None,
+            step: String::new(),
+        }
+    }
+
+    pub(crate) fn recover(&self, plan: &RecoveryPlan) -> Outcome {
+        self.recover_with(plan, None)
+    }
+
+    pub(crate) fn recover_with(&self, plan: &RecoveryPlan, fault: Option<&str>) -> Outcome {
+        let recover = Some((self.request(plan), plan.clone()));
+        driver::carry_out(&Order { recover, ..self.order() }, fault)
+    }
+
+    pub(crate) fn step(&self, step: &str) -> Outcome {
+        self.step_with(step, None)
+    }
+
+    pub(crate) fn step_with(&self, step: &str, fault: Option<&str>) -> Outcome {
+        driver::carry_out(&Order { step: step.to_owned(), ..self.order() }, fault)
+    }
+}
