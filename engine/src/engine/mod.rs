@@ -7,6 +7,7 @@ mod archive;
 mod backups;
 mod catalog;
 mod operate;
+mod recoveries;
 mod supervisor;
 
 use std::path::Path;

@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 use super::backups::{self, Backups};
 use super::catalog::{Catalog, Shared};
 use super::operate::{self, Answer};
+use super::recoveries::Recoveries;
 use crate::api::{
     Command, EngineConfig, Error, ErrorCode, Event, InstanceId, JobId, RequestId, Result, Scope,
 };
@@ -178,10 +179,42 @@ impl Supervisor {
             Command::FetchRecoveryMap { .. }
             | Command::PlanRecovery { .. }
             | Command::Recover { .. }
-            | Command::StepRecovery { .. }
-            | Command::Rehearse { .. }
-            | Command::FindMistakes { .. } => Err(Error::new(ErrorCode::EngineBusy, "recovery")),
+            | Command::StepRecovery { .. } => self.recovery(request, command),
+            Command::Rehearse { .. } | Command::FindMistakes { .. } => {
+                Err(Error::new(ErrorCode::EngineBusy, "recovery"))
+            }
         }
+    }
+
+    /// Commands about recovery: those that change something are jobs.
+    fn recovery(&self, request: RequestId, command: Command) -> Result<()> {
+        let shared = self.catalog.shared();
+        match command {
+            Command::FetchRecoveryMap { instance, destination } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, destination.as_deref())?;
+                self.answer(request, site.map(request, destination), |event| event);
+            }
+            Command::PlanRecovery { instance, request: what } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, what.destination.as_deref())?;
+                self.answer(request, site.plan(request, *what), |event| event);
+            }
+            Command::Recover { instance, request: what, fingerprint } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, what.destination.as_deref())?;
+                self.tracked(request, entry, |told| {
+                    site.recover(request, *what, fingerprint, told)
+                });
+            }
+            Command::StepRecovery { instance, step } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, None)?;
+                self.tracked(request, entry, |told| site.step(request, step, told));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Commands about the WAL archive.

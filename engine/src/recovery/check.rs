@@ -64,23 +64,7 @@ fn resume(
     status: &InstanceStatus,
 ) -> Result<(Found, StateDocument)> {
     let phase = document.state.phase;
-    let directory = document.state.plan.directory.display();
-    let unfinished = |fact: String| Err(Error::new(ErrorCode::RecoveryUnfinished, fact));
-    match phase {
-        RecoveryPhase::Undoing => {
-            return unfinished(format!("the old data of \"{directory}\" is being put back"));
-        }
-        RecoveryPhase::Promoted | RecoveryPhase::Standby => {
-            let fact = format!("\"{directory}\" still keeps the data from before its last recovery");
-            return Err(Error::new(ErrorCode::RecoveryUnfinished, fact).hint(
-                "Remove it with 'pgdeck recover discard', or put it back with 'pgdeck recover undo'.",
-            ));
-        }
-        _ => {}
-    }
-    if !document.is_of(&asked.request) {
-        return Err(unfinished_other(&document));
-    }
+    can_go_on(&document, &asked.request)?;
     document.state.plan.action = asked.plan.action;
     let is_running = status.state.has_process();
     let found = match phase {
@@ -94,14 +78,35 @@ fn resume(
     Ok((found, document))
 }
 
-/// The error when something else is asked than was begun.
-pub(super) fn unfinished_other(document: &StateDocument) -> Error {
+/// Whether a recovery can be gone on with for a request.
+///
+/// # Errors
+/// `RecoveryUnfinished` when it is being undone, when it is done and its old data is kept, or
+/// when something else was begun.
+pub(super) fn can_go_on(document: &StateDocument, request: &RecoveryRequest) -> Result<()> {
     let plan = &document.state.plan;
-    let fact = format!("another recovery of \"{}\" was begun", plan.directory.display());
-    let (begun, words) = (plan.target.describe(), document.state.phase.words());
-    Error::new(ErrorCode::RecoveryUnfinished, fact)
-        .detail(format!("its target is {begun}; it is {words}"))
-        .hint("Put the old data back with 'pgdeck recover undo', then recover to this target.")
+    let (directory, phase) = (plan.directory.display(), document.state.phase);
+    let unfinished = |fact: String| Error::new(ErrorCode::RecoveryUnfinished, fact);
+    match phase {
+        RecoveryPhase::Undoing => {
+            let fact = format!("the old data of \"{directory}\" is being put back");
+            Err(unfinished(fact).hint("Finish that with 'pgdeck recover undo'."))
+        }
+        RecoveryPhase::Promoted | RecoveryPhase::Standby => {
+            let fact = format!("\"{directory}\" still keeps the data from before its last recovery");
+            Err(unfinished(fact).hint(
+                "Remove it with 'pgdeck recover discard', or put it back with 'pgdeck recover undo'.",
+            ))
+        }
+        _ if document.is_of(request) => Ok(()),
+        _ => {
+            let begun = plan.target.describe();
+            let fact = format!("another recovery of \"{directory}\" was begun");
+            Err(unfinished(fact).detail(format!("its target is {begun}; it is {}", phase.words())).hint(
+                "Put the old data back with 'pgdeck recover undo', then recover to this target.",
+            ))
+        }
+    }
 }
 
 fn begin(site: &RecoverySite, asked: &Asked, status: &InstanceStatus) -> Result<StateDocument> {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::layout::{DIRECTORY, WAL_DIRECTORY};
+use super::layout::{DIRECTORY, KEPT_DIRECTORY, WAL_DIRECTORY};
 use super::restore::Progress;
 use super::sources::MIRROR_DIRECTORY;
 use crate::api::{Error, ErrorCode, RecoveryPlan, Result, WalSource};
@@ -88,10 +88,15 @@ fn expected(chain: &Chain) -> Expected {
 /// Where the old `pg_wal` may be: in the instance's data directory; where the plan or the
 /// backup say that it lies outside, which a lost data directory leaves behind.
 fn old_directories(site: &BackupSite, plan: &RecoveryPlan, chain: &Chain) -> Vec<PathBuf> {
-    let inside = [&site.target.data_directory, &plan.directory].map(|data| data.join("pg_wal"));
+    let kept = |directory: &Path| directory.join(DIRECTORY).join(KEPT_DIRECTORY);
+    let inside = [&site.target.data_directory, &plan.directory]
+        .into_iter()
+        .flat_map(|data| [data.join("pg_wal"), kept(data).join("pg_wal")]);
     let recorded = chain.head().and_then(|head| head.document.wal_location.clone());
+    let outside = plan.wal_directory.iter().chain(&recorded);
+    let outside = outside.flat_map(|wal| [wal.clone(), kept(wal)]);
     let mut found: Vec<PathBuf> = Vec::new();
-    for path in inside.into_iter().chain(plan.wal_directory.clone()).chain(recorded) {
+    for path in inside.chain(outside) {
         if let Ok(path) = file::canonical(&path)
             && !found.contains(&path)
         {

@@ -1,18 +1,18 @@
 //! Carrying out a recovery: the one place that performs the steps of the machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::layout::{DIRECTORY, LOCK_FILE, Place};
-use super::machine::{End, Found, Left, Outcome, State, Step};
+use super::machine::{End, Left, Outcome, State, Step};
 use super::pushing::Pushed;
 use super::replay::Watch;
 use super::restore::{self, Existing, Progress, Restored};
 use super::server::Starting;
 use super::site::RecoverySite;
-use super::state::StateDocument;
+use super::state::{self, StateDocument};
 use super::{act, aside, check, rescue, server, settle};
 use crate::api::{
     Error, ErrorCode, JobProgress, Lsn, OldData, RecoveryPhase, RecoveryPlan, RecoveryRequest,
@@ -77,6 +77,37 @@ impl Asked {
         let version_directory = version_directory(&document.cluster);
         Ok(Self { request, plan, fingerprint, program, version_directory })
     }
+}
+
+/// What was begun for a request and not finished; `None` when there is nothing to go on with.
+/// Blocking; as the owner.
+///
+/// # Errors
+/// `RecoveryUnfinished` when something else was begun, or old data of a recovery that is done
+/// is still kept; `FileAccess`.
+pub fn begun(
+    site: &RecoverySite,
+    request: &RecoveryRequest,
+    program: &Path,
+) -> Result<Option<Asked>> {
+    let own = &site.backup.target.data_directory;
+    let directory = request.to.as_ref().unwrap_or(own);
+    let Some(document) = state::load(&site.backup.disk, directory)? else { return Ok(None) };
+    if check::is_over(&document, request) {
+        return Ok(None);
+    }
+    check::can_go_on(&document, request)?;
+    let mut plan = document.state.plan;
+    plan.action = request.action;
+    let words = document.state.phase.words();
+    plan.warnings.insert(0, format!("this recovery was begun before ({words}) and goes on"));
+    Ok(Some(Asked {
+        request: request.clone(),
+        plan,
+        fingerprint: document.fingerprint,
+        program: program.to_path_buf(),
+        version_directory: document.version_directory,
+    }))
 }
 
 /// The directory of a cluster's version in a tablespace (`TABLESPACE_VERSION_DIRECTORY`).
@@ -451,10 +482,4 @@ pub(super) fn rate(done: u64, total: u64, elapsed: Duration) -> (Option<f64>, Op
 
 fn panicked(reason: &str) -> Error {
     Error::new(ErrorCode::RestoreFailed, "a part of the recovery failed").detail(reason)
-}
-
-/// Where a recovery goes on that was begun by another process, for those who only look.
-#[must_use]
-pub fn can_continue(found: Found) -> bool {
-    found != Found::Begun
 }

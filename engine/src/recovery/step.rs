@@ -8,7 +8,9 @@ use super::plan::{self, Further};
 use super::run::{self, Asked, Finished};
 use super::site::RecoverySite;
 use super::state::{self, StateDocument};
-use super::{act, machine::End, server, settle, undo};
+use super::machine::End;
+use super::restore::{self, Progress};
+use super::{act, rescue, server, settle, undo};
 use crate::api::{
     Error, ErrorCode, JobProgress, RecoveryAction, RecoveryPhase, RecoveryRequest, RecoveryState,
     RecoveryTarget, Result, TargetBound,
@@ -100,6 +102,10 @@ pub async fn go_further(
         .backup
         .as_owner(move |_| {
             let mut document = known;
+            let chain = restore::load_chain(&own.backup, &document.state.plan)?;
+            let mut plan = document.state.plan.clone();
+            plan.wal.clone_from(&further.wal);
+            rescue::run(&own.backup, &plan, &chain, &Progress::default())?;
             document.update(&own.backup.disk, |one| change_target(one, request, further))?;
             settle::write_settings(&own, &mut document, &settings_program)?;
             Ok(asked(document, program))
