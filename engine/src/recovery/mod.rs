@@ -12,6 +12,7 @@ pub mod facts;
 pub mod layout;
 pub mod machine;
 pub mod map;
+pub mod mistakes;
 pub mod plan;
 mod pushing;
 mod replay;
