@@ -33,11 +33,7 @@ impl Recoveries {
     /// # Errors
     /// `InstanceRemote`, `DataDirectoryMissing` when the owner cannot be told by the destination
     /// either, `DataDirectoryOwner`, `DataDirectoryAccess`, `UsageInvalid`.
-    pub(super) fn new(
-        entry: &Entry,
-        shared: &Shared,
-        destination: Option<&Path>,
-    ) -> Result<Self> {
+    pub(super) fn new(entry: &Entry, shared: &Shared, destination: Option<&Path>) -> Result<Self> {
         let backup = Backups::new(entry, shared, destination)?.site().clone();
         let lock_path = operate::lock_path(shared, &backup.target, &backup.credentials);
         Ok(Self {

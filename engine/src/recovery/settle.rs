@@ -38,12 +38,12 @@ pub(super) fn configure(
     write_settings(site, document, program)?;
     let plan = &document.state.plan;
     let Some(head) = chain.head() else { return Ok(()) };
-    let part = |name: &str| {
-        restore::read_part(&site.backup, &head.directory, &head.document.parts, name)
-    };
+    let part =
+        |name: &str| restore::read_part(&site.backup, &head.directory, &head.document.parts, name);
     let disk = &site.backup.disk;
     let put = |name: &str, content: &[u8]| {
-        put(disk, &plan.directory, name, content).map_err(|error| failed(&plan.directory, name, &error))
+        put(disk, &plan.directory, name, content)
+            .map_err(|error| failed(&plan.directory, name, &error))
     };
     put(layout::BACKUP_LABEL_FILE, &part(layout::BACKUP_LABEL_FILE)?)?;
     put(layout::MANIFEST_FILE, &part(layout::MANIFEST_FILE)?)?;
@@ -86,11 +86,7 @@ pub(super) fn write_settings(
     document::store(disk, &plan.directory, AUTO_CONF_FILE, &after).map_err(|error| failed(&error))
 }
 
-fn settings(
-    site: &RecoverySite,
-    plan: &RecoveryPlan,
-    program: &Path,
-) -> Result<Vec<OwnSetting>> {
+fn settings(site: &RecoverySite, plan: &RecoveryPlan, program: &Path) -> Result<Vec<OwnSetting>> {
     let files = server::site_of(site, plan).target.load_conf().unwrap_or_else(|_| Conf::default());
     let rescued = rescue::directory(&plan.directory);
     configure::settings(plan, Fetching { program, rescued: &rescued }, &files)
@@ -154,10 +150,12 @@ pub(super) fn make_durable(disk: &Disk, places: &[Place]) -> Result<()> {
 /// `RepositoryDamaged`, `RepositoryUnreadable`, `RestoreFailed`.
 pub(super) fn arm(site: &BackupSite, plan: &RecoveryPlan, chain: &Chain) -> Result<()> {
     let Some(head) = chain.head() else { return Ok(()) };
-    let part = restore::read_part(site, &head.directory, &head.document.parts, layout::CONTROL_FILE)?;
+    let part =
+        restore::read_part(site, &head.directory, &head.document.parts, layout::CONTROL_FILE)?;
     let path = plan.directory.join(CONTROL_FILE_PATH);
-    control_file::decode(&part)
-        .map_err(|error| error.into_api(&head.directory.join(layout::CONTROL_FILE).display().to_string()))?;
+    control_file::decode(&part).map_err(|error| {
+        error.into_api(&head.directory.join(layout::CONTROL_FILE).display().to_string())
+    })?;
     let disk = &site.disk;
     let new = path.with_extension("pgdeck-new");
     let armed = disk
