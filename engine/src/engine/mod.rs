@@ -6,8 +6,10 @@
 mod archive;
 mod backups;
 mod catalog;
+mod mistakes;
 mod operate;
 mod recoveries;
+mod rehearsals;
 mod supervisor;
 
 use std::path::Path;

@@ -181,6 +181,13 @@ pub fn without(text: &str, own: &[OwnSetting]) -> String {
     })
 }
 
+/// A configuration file without the settings that name places of its instance.
+#[must_use]
+pub fn without_places(text: &str) -> String {
+    const PLACES: [&str; 4] = ["data_directory", "hba_file", "ident_file", "external_pid_file"];
+    without_lines(text, |name, _| PLACES.contains(&name.to_ascii_lowercase().as_str()))
+}
+
 fn without_block(text: &str) -> String {
     let mut is_inside = false;
     let mut out = String::with_capacity(text.len());

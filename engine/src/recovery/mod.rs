@@ -15,6 +15,7 @@ pub mod map;
 pub mod mistakes;
 pub mod plan;
 mod pushing;
+pub mod rehearse;
 mod replay;
 mod rescue;
 pub mod resolve;

@@ -15,7 +15,7 @@ use crate::backup::chain::Chain;
 use crate::backup::document;
 use crate::backup::layout;
 use crate::backup::site::BackupSite;
-use crate::pg::conf::{AUTO_CONF_FILE, Conf};
+use crate::pg::conf::{AUTO_CONF_FILE, CONF_FILE, Conf};
 use crate::pg::control_file::{self, CONTROL_FILE_PATH};
 use crate::sys::disk::Disk;
 
@@ -71,7 +71,11 @@ pub(super) fn write_settings(
 ) -> Result<()> {
     let plan = document.state.plan.clone();
     let own = settings(site, &plan, program)?;
-    let lasting = configure::lasting(&plan, document.is_copy);
+    let mut lasting = configure::lasting(&plan, document.is_copy);
+    if let Some(private) = &site.private {
+        lasting.extend(private.settings.iter().cloned());
+        write_private_conf(&site.backup.disk, &plan.directory)?;
+    }
     let path = plan.directory.join(AUTO_CONF_FILE);
     let disk = &site.backup.disk;
     let failed = |error: &io::Error| failed(&plan.directory, AUTO_CONF_FILE, error);
@@ -84,6 +88,20 @@ pub(super) fn write_settings(
     // Known before they stand there: whoever tidies up must know them.
     document.update(disk, |document| document.settings = own)?;
     document::store(disk, &plan.directory, AUTO_CONF_FILE, &after).map_err(|error| failed(&error))
+}
+
+/// A configuration file that names no files of the instance: some are only on the command line
+/// of its server, and some could not be overruled in `postgresql.auto.conf`.
+fn write_private_conf(disk: &Disk, directory: &Path) -> Result<()> {
+    let failed = |error: &io::Error| failed(directory, CONF_FILE, error);
+    let before = match disk.read(&directory.join(CONF_FILE), CONF_BYTES_MAX) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        // Debian keeps it elsewhere.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(failed(&error)),
+    };
+    let after = configure::without_places(&before);
+    put(disk, directory, CONF_FILE, after.as_bytes()).map_err(|error| failed(&error))
 }
 
 fn settings(site: &RecoverySite, plan: &RecoveryPlan, program: &Path) -> Result<Vec<OwnSetting>> {

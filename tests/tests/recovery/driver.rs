@@ -104,6 +104,7 @@ async fn perform(order: Order) -> pgdeck_engine::api::Result<String> {
 async fn perform_with(order: Order, disk: Disk) -> pgdeck_engine::api::Result<String> {
     let target = LocalTarget::from_directory(&order.data_directory);
     let site = RecoverySite {
+        private: None,
         backup: BackupSite {
             access: Access::local(target.clone()),
             target,

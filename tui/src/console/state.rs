@@ -101,6 +101,10 @@ pub enum Pending {
     BackupPlan,
     /// What a set-up would change.
     SetupPlan(SetupRequest),
+    /// Something for the recovery flow: its map, mistakes, its plan.
+    Recovery,
+    /// How the recovery of this instance stands, told by the job that was begun.
+    RecoveryJob(InstanceId),
     /// Something whose answer needs no word.
     Silent,
 }

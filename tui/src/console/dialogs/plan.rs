@@ -1,11 +1,13 @@
 //! Danger grade 2 with a plan: what would be done, read before it is confirmed. The answer is no
 //! unless `y` is typed.
 
-use pgdeck_engine::api::{Error, RequestId};
+use std::sync::Arc;
+
+use pgdeck_engine::api::{Error, InstanceState, RecoveryPlan, RequestId};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::Outcome;
+use super::{Context, Outcome};
 use crate::console::actions::Action;
 use crate::console::keys::Key;
 use crate::console::look::Look;
@@ -65,18 +67,43 @@ impl Plan {
         }
     }
 
+    /// What it would do.
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Takes the plan of a recovery, if it waits for this answer.
+    pub fn complete_recovery(&mut self, request: RequestId, made: &Arc<RecoveryPlan>, text: &str) {
+        if let (true, Action::Recover { plan, .. }) = (self.awaits(request), &mut self.action) {
+            *plan = Some(Arc::clone(made));
+            self.complete(request, text);
+        }
+    }
+
+    /// Whether the instance has to be stopped first.
+    fn is_held(&self, context: &Context<'_>) -> bool {
+        let Action::Recover { instance, request, .. } = &self.action else { return false };
+        let state = context.fleet.get(instance).map(|one| one.status.state);
+        request.to.is_none() && state.is_some_and(InstanceState::has_process)
+    }
+
     /// Says why it cannot be carried out.
     pub fn refuse(&mut self, error: &Error) {
         self.readiness = Readiness::Refused;
         self.body = format!("It cannot be done: {}\n{}\n{}", error.fact, error.detail, error.hint);
     }
 
-    pub(super) fn key(&mut self, key: Option<Key>, area: Rect) -> Outcome {
+    pub(super) fn key(&mut self, key: Option<Key>, context: &Context<'_>) -> Outcome {
+        let area = context.body;
+        let is_ready = matches!(self.readiness, Readiness::Ready);
+        let is_held = self.is_held(context);
         let page = usize::from(area.height.saturating_sub(4)).max(1);
         match key {
-            Some(Key::Char('y' | 'Y')) if matches!(self.readiness, Readiness::Ready) => {
+            Some(Key::Char('y' | 'Y')) if is_ready && !is_held => {
                 return Outcome::Do(self.action.clone());
             }
+            Some(Key::Char('s')) if is_ready && is_held => return Outcome::StopFirst,
             Some(Key::Char('n' | 'N' | 'q') | Key::Esc | Key::Enter) => return Outcome::Close,
             Some(Key::Down | Key::Char('j')) => self.scroll = self.scroll.saturating_add(1),
             Some(Key::Up | Key::Char('k')) => self.scroll = self.scroll.saturating_sub(1),
@@ -115,7 +142,13 @@ impl Plan {
         lines
     }
 
-    pub(super) fn view(&self, look: &Look, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub(super) fn view(
+        &self,
+        context: &Context<'_>,
+        look: &Look,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
         let lines = self.lines(look, Window::text_width(area));
         let inner = Window::new(&self.title).danger().frame(look, area, lines.len() + 2, buf);
         let room = usize::from(inner.height.saturating_sub(2));
@@ -125,11 +158,16 @@ impl Plan {
         }
         let row = inner.bottom().saturating_sub(1);
         let foot = Rect::new(inner.x, row, inner.width, 1);
-        put_spans(buf, foot, &self.foot(look, (first, room, lines.len())));
+        put_spans(buf, foot, &self.foot(look, self.is_held(context), (first, room, lines.len())));
         Some(Position::new(inner.x, row))
     }
 
-    fn foot(&self, look: &Look, (first, room, count): (usize, usize, usize)) -> Line {
+    fn foot(
+        &self,
+        look: &Look,
+        is_held: bool,
+        (first, room, count): (usize, usize, usize),
+    ) -> Line {
         let mut spans: Line = Vec::new();
         if count > room {
             let last = (first + room).min(count);
@@ -137,6 +175,13 @@ impl Plan {
             spans.push((text, look.style(Role::Warn)));
         }
         match self.readiness {
+            Readiness::Ready if is_held => {
+                spans.push(("The instance runs: ".to_owned(), look.style(Role::Warn)));
+                spans.push(("s".to_owned(), look.style(Role::Key)));
+                spans.push((" stops it first   ".to_owned(), look.style(Role::Text)));
+                spans.push(("Esc".to_owned(), look.style(Role::Key)));
+                spans.push((" back".to_owned(), look.style(Role::Text)));
+            }
             Readiness::Ready => {
                 spans.push(("y".to_owned(), look.style(Role::Key)));
                 spans.push((" does it   ".to_owned(), look.style(Role::Text)));
