@@ -53,6 +53,28 @@ impl Scene {
         })
     }
 
+    /// With a few segments between the backup and the moment; their names, the last one holds
+    /// the moment.
+    pub(crate) fn long(major: Major) -> (Self, Vec<String>) {
+        let mut scene = Self::new(major);
+        let instance = &scene.repository.instance;
+        let mut names = Vec::new();
+        for round in 0..3 {
+            instance.sql("postgres", &format!("insert into marker values ('d{round}')"));
+            names.push(instance.switch_and_wait_archived());
+        }
+        let held = "select pg_walfile_name(pg_current_wal_insert_lsn())";
+        names.push(instance.query_one_text("postgres", held));
+        scene.mark();
+        (scene, names)
+    }
+
+    /// Where a segment is stored in the archive.
+    pub(crate) fn archived(&self, name: &str) -> PathBuf {
+        let archive = self.repository.destination().join("archived_wal");
+        archive.join(format!("{name}.zst"))
+    }
+
     /// One more marker whose WAL is not archived, and the end of the server at once. The
     /// position behind it.
     pub(crate) fn unarchived(&self, marker: &str) -> Lsn {
