@@ -38,7 +38,12 @@ fn chain(major: Major, compress: &str) -> (Scene, RecoveryPlan) {
     for _ in 0..2 {
         load.wait(25);
         scene.repository.instance.sql("postgres", "update large set id = -id where id % 5000 = 0");
-        scene.chain.push(scene.repository.backup(&["--type", "incremental", "--compress", compress]));
+        scene.chain.push(scene.repository.backup(&[
+            "--type",
+            "incremental",
+            "--compress",
+            compress,
+        ]));
     }
     load.stop();
     let mut plan = scene.plan();

@@ -133,7 +133,10 @@ fn other_directories_are_moved_aside_and_back() {
         assert!(!place.join("pgdeck_recovery").exists(), "{}", place.display());
     }
     scene.start();
-    assert_eq!((scene.markers().as_str(), scene.sql("select count(*) from elsewhere").as_str()), ("a b c", "1000"));
+    assert_eq!(
+        (scene.markers().as_str(), scene.sql("select count(*) from elsewhere").as_str()),
+        ("a b c", "1000")
+    );
 }
 
 /// A tablespace and `pg_wal` move to other directories; the old ones stay until they are
@@ -151,10 +154,14 @@ fn a_tablespace_moves() {
     plan.action = RecoveryAction::Promote;
     scene.recover(&plan).ok();
     assert_eq!(scene.sql("select count(*) from elsewhere"), "1000");
-    let place = scene.sql("select pg_tablespace_location(oid) from pg_tablespace where spcname = 'space'");
+    let place =
+        scene.sql("select pg_tablespace_location(oid) from pg_tablespace where spcname = 'space'");
     assert_eq!(std::path::Path::new(&place), plan.tablespaces[0].directory);
     assert!(fs::symlink_metadata(scene.data().join("pg_wal")).unwrap().is_dir());
-    assert!(fs::read_dir(&old_space).unwrap().count() > 0 && fs::read_dir(&old_wal).unwrap().count() > 0);
+    assert!(
+        fs::read_dir(&old_space).unwrap().count() > 0
+            && fs::read_dir(&old_wal).unwrap().count() > 0
+    );
     scene.step("discard").ok();
     let left = |path: &std::path::Path| fs::read_dir(path).map_or(0, Iterator::count);
     assert_eq!((left(&old_space), left(&old_wal)), (0, 0));

@@ -101,9 +101,8 @@ fn absent(disk: &Disk, directory: &Path, name: WalFileName, error: Error) -> Err
         Err(cause) => return super::identity::unreadable(directory, &cause),
     };
     let names = entries.iter().filter_map(|entry| WalFileName::parse(&entry.name)?.segment());
-    let later = names
-        .filter(|other| other.timeline() == segment.timeline() && *other > segment)
-        .max();
+    let later =
+        names.filter(|other| other.timeline() == segment.timeline() && *other > segment).max();
     match later {
         Some(later) => {
             let fact = format!("{name} is missing from the WAL archive");
