@@ -29,6 +29,7 @@ pub fn site(data_directory: &Path, destination: &Path) -> RecoverySite {
             disk: Disk::real(),
         },
         bin_directory: None,
+        private: None,
     }
 }
 

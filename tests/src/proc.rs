@@ -127,7 +127,8 @@ pub fn children(pid: i32) -> Vec<i32> {
 /// its data directory, also when their postmaster is gone.
 #[must_use]
 pub fn working_in(directory: &Path) -> Vec<i32> {
-    let Ok(directory) = directory.canonicalize() else { return Vec::new() };
+    // That of a removed directory is its name with ` (deleted)` behind it.
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
     all()
         .into_iter()
         .filter(|pid| {

@@ -50,13 +50,12 @@ impl Repository {
 
     /// A pgdeck command on the instance.
     pub fn run(&self, arguments: &[&str]) -> Run {
-        self.state_directory();
-        Run::pgdeck()
-            .args(arguments)
-            .arg("-D")
-            .arg(self.instance.data_directory())
-            .arg("--state-dir")
-            .arg(self.state_directory())
+        self.run_nameless(arguments).arg("-D").arg(self.instance.data_directory())
+    }
+
+    /// A pgdeck command that names no instance.
+    pub fn run_nameless(&self, arguments: &[&str]) -> Run {
+        Run::pgdeck().args(arguments).arg("--state-dir").arg(self.state_directory())
     }
 
     /// Starts a pgdeck command that the test will end, or whose end it will wait for.

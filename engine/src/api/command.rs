@@ -347,6 +347,12 @@ pub enum Command {
         /// How.
         step: RecoveryStep,
     },
+    /// How the recovery of the instance's data directory stands. Answered with
+    /// [`Event::RecoveryStands`], or refused with `RecoveryNone`.
+    FetchRecovery {
+        /// Whose.
+        instance: InstanceId,
+    },
     /// Recover into a scratch directory, check the result and remove it.
     Rehearse {
         /// Whose.
@@ -391,6 +397,7 @@ impl Command {
                 | Self::Verify { .. }
                 | Self::FetchRecoveryMap { .. }
                 | Self::PlanRecovery { .. }
+                | Self::FetchRecovery { .. }
                 | Self::FindMistakes { .. }
         ) && !matches!(self, Self::Backup { request, .. } if request.dry_run)
     }
@@ -509,7 +516,7 @@ pub enum Event {
         /// The plan.
         plan: Arc<RecoveryPlan>,
     },
-    /// How a recovery stands; its job ends next.
+    /// How a recovery stands; when a job told it, the job ends next.
     RecoveryStands {
         /// The request.
         request: RequestId,

@@ -8,6 +8,7 @@ mod backups;
 mod catalog;
 mod operate;
 mod recoveries;
+mod rehearsals;
 mod supervisor;
 
 use std::path::Path;

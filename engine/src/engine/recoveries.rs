@@ -22,10 +22,10 @@ use crate::recovery::{map, plan, state, step};
 /// An instance, for commands about its recovery.
 #[derive(Clone, Debug)]
 pub(super) struct Recoveries {
-    site: RecoverySite,
-    identity: InstanceIdentity,
-    orders: mpsc::Sender<Order>,
-    board: JobBoard,
+    pub(super) site: RecoverySite,
+    pub(super) identity: InstanceIdentity,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) board: JobBoard,
     lock_path: PathBuf,
 }
 
@@ -37,7 +37,7 @@ impl Recoveries {
         let backup = Backups::new(entry, shared, destination)?.site().clone();
         let lock_path = operate::lock_path(shared, &backup.target, &backup.credentials);
         Ok(Self {
-            site: RecoverySite { backup, bin_directory: shared.bin_directory.clone() },
+            site: RecoverySite::new(backup, shared.bin_directory.clone()),
             identity: entry.identity.clone(),
             orders: entry.orders.clone(),
             board: shared.board.clone(),
@@ -185,7 +185,7 @@ fn begun(site: &RecoverySite) -> Result<Asked> {
 
 /// This program, as the server will run it. The path of a program that was replaced meanwhile
 /// has a mark behind it (`proc(5)`, `/proc/PID/exe`).
-fn program() -> Result<PathBuf> {
+pub(super) fn program() -> Result<PathBuf> {
     let path = std::env::current_exe().map_err(|error| {
         Error::new(ErrorCode::ProgramFailed, "pgdeck's own program cannot be found")
             .detail(error.to_string())

@@ -179,10 +179,10 @@ impl Supervisor {
             Command::FetchRecoveryMap { .. }
             | Command::PlanRecovery { .. }
             | Command::Recover { .. }
-            | Command::StepRecovery { .. } => self.recovery(request, command),
-            Command::Rehearse { .. } | Command::FindMistakes { .. } => {
-                Err(Error::new(ErrorCode::EngineBusy, "recovery"))
-            }
+            | Command::StepRecovery { .. }
+            | Command::FetchRecovery { .. }
+            | Command::Rehearse { .. }
+            | Command::FindMistakes { .. } => self.recovery(request, command),
         }
     }
 
@@ -211,6 +211,21 @@ impl Supervisor {
                 let entry = self.catalog.get(&instance)?;
                 let site = Recoveries::new(entry, shared, None)?;
                 self.tracked(request, entry, |told| site.step(request, step, told));
+            }
+            Command::FetchRecovery { instance } => {
+                let site = Recoveries::new(self.catalog.get(&instance)?, shared, None)?;
+                self.answer(request, site.status(request), |event| event);
+            }
+            Command::Rehearse { instance, request: what } => {
+                let entry = self.catalog.get(&instance)?;
+                let destination = what.recovery.destination.clone();
+                let site = Recoveries::new(entry, shared, destination.as_deref())?;
+                self.tracked(request, entry, |told| site.rehearse(request, *what, told));
+            }
+            Command::FindMistakes { instance, query } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, query.destination.as_deref())?;
+                self.answer(request, site.mistakes(request, *query), |event| event);
             }
             _ => {}
         }

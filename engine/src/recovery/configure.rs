@@ -56,8 +56,9 @@ pub fn restore_command(plan: &RecoveryPlan, fetching: Fetching<'_>) -> Result<St
         let text = path.display().to_string();
         if text.contains(['\n', '\r', '\0']) {
             let fact = format!("\"{}\" has a line break", path.display().to_string().trim());
-            return Err(Error::new(ErrorCode::RecoveryPlace, fact)
-                .detail("a setting cannot hold it"));
+            return Err(
+                Error::new(ErrorCode::RecoveryPlace, fact).detail("a setting cannot hold it")
+            );
         }
         Ok(crate::archiving::shell_word(&text))
     };
@@ -100,7 +101,8 @@ pub fn settings(
             match plan.stop.record {
                 Some(record) => {
                     set("recovery_target_lsn", &record.to_string());
-                    let bound = if plan.stop.bound == TargetBound::Inclusive { "on" } else { "off" };
+                    let bound =
+                        if plan.stop.bound == TargetBound::Inclusive { "on" } else { "off" };
                     set("recovery_target_inclusive", bound);
                 }
                 None => set("recovery_target", "immediate"),
@@ -179,6 +181,13 @@ pub fn without(text: &str, own: &[OwnSetting]) -> String {
     })
 }
 
+/// A configuration file without the settings that name places of its instance.
+#[must_use]
+pub fn without_places(text: &str) -> String {
+    const PLACES: [&str; 4] = ["data_directory", "hba_file", "ident_file", "external_pid_file"];
+    without_lines(text, |name, _| PLACES.contains(&name.to_ascii_lowercase().as_str()))
+}
+
 fn without_block(text: &str) -> String {
     let mut is_inside = false;
     let mut out = String::with_capacity(text.len());
@@ -201,9 +210,8 @@ fn without_lines(text: &str, is_meant: impl Fn(&str, &str) -> bool) -> String {
             && is_meant(&name, &value)
         {
             let from = text[..name_span.start].rfind('\n').map_or(0, |at| at + 1);
-            let to = text[value_span.end..].find('\n').map_or(text.len(), |at| {
-                value_span.end + at + 1
-            });
+            let to =
+                text[value_span.end..].find('\n').map_or(text.len(), |at| value_span.end + at + 1);
             spans.push(from..to);
         }
     }

@@ -38,8 +38,7 @@ pub(super) async fn ended(
     // Reading logs may wait for a disk: not on the engine's thread.
     let work = move || explain(&server, &plan, &said, last);
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Error::new(ErrorCode::ReplayFailed, "the server could not replay")
-            .detail(error.to_string())
+        Error::new(ErrorCode::ReplayFailed, "the server could not replay").detail(error.to_string())
     })
 }
 

@@ -139,11 +139,7 @@ struct Run<'a> {
 /// `OperationRunning`, `RestoreFailed`, `ReplayFailed`, `ReplayShort`, `RepositoryDamaged`,
 /// `RepositoryUnreadable`, `BackupNotFound`, `Cancelled`. After each the directory is as it was,
 /// or in a state that the next run goes on from.
-pub async fn run(
-    site: &RecoverySite,
-    asked: &Asked,
-    context: &mut JobContext,
-) -> Result<Finished> {
+pub async fn run(site: &RecoverySite, asked: &Asked, context: &mut JobContext) -> Result<Finished> {
     let mut run = Run {
         site,
         asked,

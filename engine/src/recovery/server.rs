@@ -154,11 +154,7 @@ impl Session {
         self.row(status, &sql::REPLAY_RESUME).await.map(drop)
     }
 
-    async fn row(
-        &mut self,
-        status: &InstanceStatus,
-        query: &Query,
-    ) -> Result<tokio_postgres::Row> {
+    async fn row(&mut self, status: &InstanceStatus, query: &Query) -> Result<tokio_postgres::Row> {
         let connected = match self.connected.take() {
             Some(connected) => connected,
             None => {

@@ -15,7 +15,7 @@ use crate::backup::chain::Chain;
 use crate::backup::document;
 use crate::backup::layout;
 use crate::backup::site::BackupSite;
-use crate::pg::conf::{AUTO_CONF_FILE, Conf};
+use crate::pg::conf::{AUTO_CONF_FILE, CONF_FILE, Conf};
 use crate::pg::control_file::{self, CONTROL_FILE_PATH};
 use crate::sys::disk::Disk;
 
@@ -38,12 +38,12 @@ pub(super) fn configure(
     write_settings(site, document, program)?;
     let plan = &document.state.plan;
     let Some(head) = chain.head() else { return Ok(()) };
-    let part = |name: &str| {
-        restore::read_part(&site.backup, &head.directory, &head.document.parts, name)
-    };
+    let part =
+        |name: &str| restore::read_part(&site.backup, &head.directory, &head.document.parts, name);
     let disk = &site.backup.disk;
     let put = |name: &str, content: &[u8]| {
-        put(disk, &plan.directory, name, content).map_err(|error| failed(&plan.directory, name, &error))
+        put(disk, &plan.directory, name, content)
+            .map_err(|error| failed(&plan.directory, name, &error))
     };
     put(layout::BACKUP_LABEL_FILE, &part(layout::BACKUP_LABEL_FILE)?)?;
     put(layout::MANIFEST_FILE, &part(layout::MANIFEST_FILE)?)?;
@@ -71,7 +71,11 @@ pub(super) fn write_settings(
 ) -> Result<()> {
     let plan = document.state.plan.clone();
     let own = settings(site, &plan, program)?;
-    let lasting = configure::lasting(&plan, document.is_copy);
+    let mut lasting = configure::lasting(&plan, document.is_copy);
+    if let Some(private) = &site.private {
+        lasting.extend(private.settings.iter().cloned());
+        write_private_conf(&site.backup.disk, &plan.directory)?;
+    }
     let path = plan.directory.join(AUTO_CONF_FILE);
     let disk = &site.backup.disk;
     let failed = |error: &io::Error| failed(&plan.directory, AUTO_CONF_FILE, error);
@@ -86,11 +90,21 @@ pub(super) fn write_settings(
     document::store(disk, &plan.directory, AUTO_CONF_FILE, &after).map_err(|error| failed(&error))
 }
 
-fn settings(
-    site: &RecoverySite,
-    plan: &RecoveryPlan,
-    program: &Path,
-) -> Result<Vec<OwnSetting>> {
+/// A configuration file that names no files of the instance: some are only on the command line
+/// of its server, and some could not be overruled in `postgresql.auto.conf`.
+fn write_private_conf(disk: &Disk, directory: &Path) -> Result<()> {
+    let failed = |error: &io::Error| failed(directory, CONF_FILE, error);
+    let before = match disk.read(&directory.join(CONF_FILE), CONF_BYTES_MAX) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        // Debian keeps it elsewhere.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(failed(&error)),
+    };
+    let after = configure::without_places(&before);
+    put(disk, directory, CONF_FILE, after.as_bytes()).map_err(|error| failed(&error))
+}
+
+fn settings(site: &RecoverySite, plan: &RecoveryPlan, program: &Path) -> Result<Vec<OwnSetting>> {
     let files = server::site_of(site, plan).target.load_conf().unwrap_or_else(|_| Conf::default());
     let rescued = rescue::directory(&plan.directory);
     configure::settings(plan, Fetching { program, rescued: &rescued }, &files)
@@ -154,10 +168,12 @@ pub(super) fn make_durable(disk: &Disk, places: &[Place]) -> Result<()> {
 /// `RepositoryDamaged`, `RepositoryUnreadable`, `RestoreFailed`.
 pub(super) fn arm(site: &BackupSite, plan: &RecoveryPlan, chain: &Chain) -> Result<()> {
     let Some(head) = chain.head() else { return Ok(()) };
-    let part = restore::read_part(site, &head.directory, &head.document.parts, layout::CONTROL_FILE)?;
+    let part =
+        restore::read_part(site, &head.directory, &head.document.parts, layout::CONTROL_FILE)?;
     let path = plan.directory.join(CONTROL_FILE_PATH);
-    control_file::decode(&part)
-        .map_err(|error| error.into_api(&head.directory.join(layout::CONTROL_FILE).display().to_string()))?;
+    control_file::decode(&part).map_err(|error| {
+        error.into_api(&head.directory.join(layout::CONTROL_FILE).display().to_string())
+    })?;
     let disk = &site.disk;
     let new = path.with_extension("pgdeck-new");
     let armed = disk

@@ -22,10 +22,8 @@ pub(super) fn possible(document: &StateDocument) -> Result<()> {
     let is_gone = match plan.old_data {
         OldData::Keep => {
             // While it is removed for good nothing of it can be trusted.
-            let is_over = matches!(
-                document.state.phase,
-                RecoveryPhase::Promoted | RecoveryPhase::Standby
-            );
+            let is_over =
+                matches!(document.state.phase, RecoveryPhase::Promoted | RecoveryPhase::Standby);
             is_over && !document.keeps_old_data()
         }
         OldData::Discard | OldData::Rewrite => !is_untouched,

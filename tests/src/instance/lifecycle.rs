@@ -100,6 +100,26 @@ impl TestInstance {
         self.wait_reaped(postmaster);
     }
 
+    /// Ends a server whose data directory was removed under it, at once: nothing names it any
+    /// more but its processes' working directory. SIGQUIT, so that it frees its shared memory.
+    ///
+    /// # Panics
+    /// When it survives.
+    pub fn end_orphan(&self) {
+        self.expect_crash();
+        let removed = format!("{} (deleted)", self.data.display());
+        let ended = proc::wait_for(SIGNAL_WAIT, || {
+            let left = proc::working_in(Path::new(&removed));
+            let is_postmaster =
+                |pid: &i32| !proc::parent(*pid).is_some_and(|parent| left.contains(&parent));
+            for &pid in left.iter().filter(|pid| is_postmaster(pid)) {
+                proc::signal(pid, Signal::QUIT);
+            }
+            left.is_empty()
+        });
+        assert!(ended, "a server in {removed} survives SIGKILL");
+    }
+
     /// Stops the postmaster with SIGSTOP: connections open but nobody answers; sessions
     /// that exist go on.
     ///

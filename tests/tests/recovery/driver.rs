@@ -89,6 +89,7 @@ fn process() {
 async fn perform(order: Order) -> pgdeck_engine::api::Result<String> {
     let target = LocalTarget::from_directory(&order.data_directory);
     let site = RecoverySite {
+        private: None,
         backup: BackupSite {
             access: Access::local(target.clone()),
             target,

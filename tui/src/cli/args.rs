@@ -8,6 +8,7 @@ use pgdeck_engine::api::WalCompression;
 use super::backup_args::{
     BackupArgs, BackupsArgs, CheckArgs, RestorePointArgs, ScheduleArgs, VerifyArgs,
 };
+use super::recover_args::{RecoverArgs, RehearseArgs};
 use crate::console::terminal::policy::ColourChoice;
 
 /// A terminal operations console for PostgreSQL 13 to 18.
@@ -134,6 +135,17 @@ pub enum CliCommand {
         after_help = "Examples:\n  pgdeck verify -D /database/inst1\n  pgdeck verify --quick --json"
     )]
     Verify(VerifyArgs),
+    /// Recover a data directory to a moment, proven before anything is touched
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  pgdeck recover -D /database/inst1 --dry-run\n  pgdeck recover -D /database/inst1 -e '2026-07-20 10:00:00'\n  pgdeck recover promote -D /database/inst1\n  pgdeck recover undo -D /database/inst1\n  pgdeck recover -B /backup/inst1 -n batch_20260701_1 --to /disk2/inst1 --port 5433\n  pgdeck recover --map\n\nAlso as: pgx_rcvall -D DIR -B DEST [-e TIME | -n NAME], which does not ask, promotes, and leaves the instance stopped.\n\nExit codes: 0 done, 2 refused or failed, 64 wrong usage."
+    )]
+    Recover(Box<RecoverArgs>),
+    /// Recover into a scratch directory, check the result, remove it: evidence that recovery works
+    #[command(
+        after_help = "Examples:\n  pgdeck rehearse -D /database/inst1\n  pgdeck rehearse -B /backup/inst1 -n batch_20260701_1 --queries checks.sql\n  pgdeck rehearse --scratch /disk2/tmp --json\n\nExit codes: 0 everything went well, 2 it did not, 64 wrong usage."
+    )]
+    Rehearse(RehearseArgs),
     /// Make a restore point and register it, or list the register
     #[command(
         after_help = "Examples:\n  pgdeck restore-point batch_20260701_1\n  pgdeck restore-point --json"

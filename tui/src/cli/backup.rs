@@ -3,11 +3,10 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::Duration;
 
 use pgdeck_engine::api::{
-    BackupInfo, BackupKind, BackupRequest, Command, Error, ErrorCode, Event, JobId, JobStatus,
-    Result, Soundness, VerifyDepth, VerifyReport, data_directory_of,
+    BackupInfo, BackupKind, BackupRequest, Command, Error, ErrorCode, Event, Result, Soundness,
+    VerifyDepth, VerifyReport,
 };
 
 use super::args::GlobalArgs;
@@ -16,11 +15,11 @@ use super::backup_args::{
 };
 use super::oneshot::{OneShot, engine_config};
 use super::output;
+use super::watched::{named, watched};
 use crate::text;
 
 const EXIT_WARNINGS: u8 = 1;
 const EXIT_DAMAGED: u8 = 2;
-const SHOW_EVERY: Duration = Duration::from_millis(250);
 
 /// Turns the commands of the operations guide, which are names of the program, into pgdeck's.
 #[must_use]
@@ -31,10 +30,15 @@ pub fn translated(arguments: &[OsString]) -> Option<Vec<OsString>> {
     let command = match name {
         "pgx_dmpall" => "backup",
         "pgx_rcvall" if rest.iter().any(is_list) => "backups",
+        "pgx_rcvall" => "recover",
         _ => return None,
     };
     let mut words: Vec<OsString> = vec!["pgdeck".into(), command.into()];
-    words.extend(rest.iter().filter(|argument| command == "backup" || !is_list(argument)).cloned());
+    if command == "recover" {
+        words.push("--as-guide".into());
+    }
+    words
+        .extend(rest.iter().filter(|argument| command != "backups" || !is_list(argument)).cloned());
     Some(words)
 }
 
@@ -96,76 +100,6 @@ fn done(event: Event) -> Result<u8> {
         output::line(&text::clean(&text));
     }
     Ok(0)
-}
-
-/// Runs a job, shows how far it is, and hands on what it says. The first Ctrl-C cancels it.
-async fn watched(
-    engine: &mut OneShot,
-    command: Command,
-    mut said: impl FnMut(&Event),
-) -> Result<String> {
-    let job = match engine.ask(command).await? {
-        Event::Accepted { job, .. } => job,
-        Event::Done { text, .. } => return Ok(text),
-        _ => return Err(Error::new(ErrorCode::EngineBusy, "the engine gave no answer")),
-    };
-    let mut is_cancelled = false;
-    let outcome = loop {
-        tokio::select! {
-            event = engine.event() => match event? {
-                Event::JobEnded { job: ended, outcome } if ended == job => break outcome,
-                event => said(&event),
-            },
-            () = tokio::time::sleep(SHOW_EVERY) => show(engine, &job),
-            signal = tokio::signal::ctrl_c(), if !is_cancelled => {
-                is_cancelled = true;
-                if signal.is_ok() {
-                    engine.send(Command::CancelJob { job: job.clone() })?;
-                }
-            }
-        }
-    };
-    output::progress_end();
-    outcome
-}
-
-fn show(engine: &mut OneShot, job: &JobId) {
-    let fleet = engine.fleet_mut().borrow().clone();
-    if let Some(status) = fleet.jobs.iter().find(|status| status.id == *job) {
-        output::progress(&progress_line(status));
-    }
-}
-
-fn progress_line(status: &JobStatus) -> String {
-    let progress = &status.progress;
-    let mut line = format!("{}: {}", status.kind.word(), progress.phase);
-    if let (Some(done), Some(total)) = (progress.done, progress.total) {
-        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
-        line.push_str(&format!(" {percent} % of {}", text::bytes(total)));
-    }
-    if let Some(rate) = progress.rate {
-        line.push_str(&format!(", {:.0} MB/s", rate / 1e6));
-    }
-    if let Some(seconds) = progress.eta_seconds {
-        line.push_str(&format!(", {seconds} s left"));
-    }
-    if let Some(first) = progress.lines.first() {
-        line.push_str(&format!(" ({first})"));
-    }
-    line
-}
-
-/// Which instance is meant: without any name, the one whose backups are in the destination.
-fn named(global: &GlobalArgs, destination: Option<&Path>) -> GlobalArgs {
-    let mut named = global.clone();
-    let is_named = named.data_directory.is_some()
-        || named.dsn.is_some()
-        || named.instance.is_some()
-        || std::env::var_os("PGDATA").is_some_and(|value| !value.is_empty());
-    if let (false, Some(destination)) = (is_named, destination) {
-        named.data_directory = data_directory_of(destination);
-    }
-    named
 }
 
 /// Lists the backups of a destination.
@@ -298,7 +232,9 @@ mod tests {
         assert_eq!(dmpall.as_deref(), Some("pgdeck backup -D /d"));
         let listed = of(&["pgx_rcvall", "-l", "-D", "/d", "-B", "/b"]);
         assert_eq!(listed.as_deref(), Some("pgdeck backups -D /d -B /b"));
-        assert_eq!(of(&["pgx_rcvall", "-D", "/d"]), None);
+        let recovered = of(&["pgx_rcvall", "-D", "/d", "-B", "/b", "-n", "x"]);
+        let expected = "pgdeck recover --as-guide -D /d -B /b -n x";
+        assert_eq!(recovered.as_deref(), Some(expected));
         assert_eq!(of(&["pgdeck", "backup", "-l"]), None);
     }
 }

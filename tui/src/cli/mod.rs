@@ -9,15 +9,22 @@ pub mod console;
 pub mod demo;
 pub mod instance;
 pub mod logs;
+pub mod moment;
 pub mod oneshot;
 pub mod output;
 pub mod prepared;
+pub mod recover;
+pub mod recover_args;
+pub mod recover_map;
+pub mod recover_step;
+pub mod rehearse;
 pub mod report;
 pub mod schedule;
 pub mod setup;
 pub mod shell;
 pub mod status;
 pub mod wal;
+pub mod watched;
 
 use std::ffi::OsString;
 
@@ -97,6 +104,8 @@ fn one_shot(cli: &Cli, command: &CliCommand) -> Result<u8> {
             CliCommand::Backup(args) => backup::run(global, args).await,
             CliCommand::Backups(args) => backup::list(global, args).await,
             CliCommand::Verify(args) => backup::verify(global, args).await,
+            CliCommand::Recover(args) => recover::run(global, args).await,
+            CliCommand::Rehearse(args) => rehearse::run(global, args).await,
             CliCommand::RestorePoint(args) => backup::restore_point(global, args).await,
             _ => Ok(EXIT_USAGE),
         }

@@ -36,8 +36,13 @@ pub fn note(text: &str) {
 
 /// Writes an error in its three lines.
 pub fn error(error: &Error) {
+    error_of("pgdeck", error);
+}
+
+/// Writes an error under the name the program was called by.
+pub fn error_of(program: &str, error: &Error) {
     let mut out = std::io::stderr().lock();
-    for line in format!("pgdeck: {error}").lines() {
+    for line in format!("{program}: {error}").lines() {
         let _ = writeln!(out, "{}", text::clean(line));
     }
 }
@@ -60,12 +65,26 @@ pub fn progress(text: &str) {
 /// Asks a question on a terminal; only `y` or `yes` is a yes.
 #[must_use]
 pub fn ask(question: &str) -> bool {
+    matches!(answer(question).to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// Asks for a name to be typed, for what cannot be taken back lightly.
+#[must_use]
+pub fn ask_typed(question: &str, name: &str) -> bool {
+    answer(question) == name
+}
+
+/// The answer to a question; empty when there is none.
+fn answer(question: &str) -> String {
     let mut err = std::io::stderr().lock();
     let _ = write!(err, "{question}");
     let _ = err.flush();
+    drop(err);
     let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    match std::io::stdin().read_line(&mut answer) {
+        Ok(_) => answer.trim().to_owned(),
+        Err(_) => String::new(),
+    }
 }
 
 /// Ends the progress line.

@@ -41,8 +41,10 @@ pub(super) fn decide(
         None => own_directory(known, destination)?,
     };
     let mut place = Place { directory, ..Place::default() };
-    tablespaces(&mut place, known, request, destination, backup)?;
-    wal_directory(&mut place, known, request, destination, backup)?;
+    tablespaces(&mut place, site, known, request, destination, backup)?;
+    if site.private.is_none() {
+        wal_directory(&mut place, known, request, destination, backup)?;
+    }
     place.replaced = request.to.is_none().then(|| replaced(known)).flatten();
     let mut made = vec![place.directory.clone()];
     made.extend(place.tablespaces.iter().map(|one| one.directory.clone()));
@@ -154,6 +156,7 @@ fn apart(path: &Path, other: &Path, what: &str) -> Result<()> {
 
 fn tablespaces(
     place: &mut Place,
+    site: &RecoverySite,
     known: &Known,
     request: &RecoveryRequest,
     destination: &Path,
@@ -183,9 +186,10 @@ fn tablespaces(
             Error::new(ErrorCode::RepositoryDamaged, fact).detail("that is no object identifier")
         })?;
         let asked = request.tablespaces.iter().find(|asked| asked.oid == oid);
-        let directory = match asked {
-            Some(asked) => moved_tablespace(known, &one.oid, &asked.directory)?,
-            None => kept_tablespace(known, request, &one.oid, &one.location)?,
+        let directory = match (asked, &site.private) {
+            (Some(asked), _) => moved_tablespace(known, &one.oid, &asked.directory)?,
+            (None, Some(private)) => private.tablespace(&one.oid),
+            (None, None) => kept_tablespace(known, request, &one.oid, &one.location)?,
         };
         apart(&directory, destination, "the backup destination")?;
         apart(&directory, &place.directory, "the data directory")?;

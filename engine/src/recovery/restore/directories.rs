@@ -60,9 +60,8 @@ pub fn make_place(disk: &Disk, owner: &Credentials, path: &Path) -> Result<()> {
 }
 
 fn as_root(disk: &Disk, owner: &Credentials, path: &Path, denied: io::Error) -> io::Result<()> {
-    let is_roots = |above: &Path| {
-        file::stat(above).is_ok_and(|stat| stat.uid == 0 && stat.mode & 0o022 == 0)
-    };
+    let is_roots =
+        |above: &Path| file::stat(above).is_ok_and(|stat| stat.uid == 0 && stat.mode & 0o022 == 0);
     let is_safe = Credentials::current().is_root() && path.ancestors().skip(1).all(is_roots);
     if !is_safe {
         return Err(denied);
@@ -119,9 +118,9 @@ fn set_modes(
     plan: &RecoveryPlan,
     entries: &[FileEntry],
 ) -> std::result::Result<(), Failed> {
-    let is_open = entries.iter().any(|entry| {
-        entry.path.as_ref() == "base" && entry.stamp.mode & GROUP_MODE == GROUP_MODE
-    });
+    let is_open = entries
+        .iter()
+        .any(|entry| entry.path.as_ref() == "base" && entry.stamp.mode & GROUP_MODE == GROUP_MODE);
     let mode = if is_open { GROUP_MODE } else { MODE };
     let spaces = plan.tablespaces.iter().map(|space| &space.directory);
     for path in [&plan.directory].into_iter().chain(&plan.wal_directory).chain(spaces) {

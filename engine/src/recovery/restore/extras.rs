@@ -30,17 +30,13 @@ pub(super) fn remove(
     Ok(removed)
 }
 
-fn sweep(
-    disk: &Disk,
-    path: &Path,
-    known: &HashSet<PathBuf>,
-    place: &Place,
-) -> Result<u64, Failed> {
+fn sweep(disk: &Disk, path: &Path, known: &HashSet<PathBuf>, place: &Place) -> Result<u64, Failed> {
     let failed = |error| (path.to_path_buf(), error);
     // Links of the cluster were made a moment ago: pg_wal, tablespaces.
     if disk.link_target(path).map_err(failed)?.is_some() {
         let is_own = place.kind == PlaceKind::Data
-            && (path.ends_with("pg_wal") || path.parent().is_some_and(|up| up.ends_with("pg_tblspc")));
+            && (path.ends_with("pg_wal")
+                || path.parent().is_some_and(|up| up.ends_with("pg_tblspc")));
         if is_own {
             return Ok(0);
         }

@@ -72,9 +72,11 @@ pub struct Restored {
 /// # Errors
 /// `BackupNotFound`, `RepositoryDamaged`, `RepositoryUnreadable`.
 pub fn load_chain(site: &BackupSite, plan: &RecoveryPlan) -> Result<Chain> {
-    let label = plan.chain.last().and_then(|text| text.parse::<Label>().ok()).ok_or_else(|| {
-        Error::new(ErrorCode::BackupNotFound, "the plan names no backup")
-    })?;
+    let label = plan
+        .chain
+        .last()
+        .and_then(|text| text.parse::<Label>().ok())
+        .ok_or_else(|| Error::new(ErrorCode::BackupNotFound, "the plan names no backup"))?;
     let chain = Chain::load(&site.disk, &plan.destination, &label)?;
     for backup in &chain.backups {
         read_part(site, &backup.directory, &backup.document.parts, layout::LIST_FILE)?;
