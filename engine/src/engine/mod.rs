@@ -6,6 +6,7 @@
 mod archive;
 mod backups;
 mod catalog;
+mod mistakes;
 mod operate;
 mod recoveries;
 mod rehearsals;

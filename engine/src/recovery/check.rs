@@ -93,7 +93,8 @@ pub(super) fn can_go_on(document: &StateDocument, request: &RecoveryRequest) -> 
             Err(unfinished(fact).hint("Finish that with 'pgdeck recover undo'."))
         }
         RecoveryPhase::Promoted | RecoveryPhase::Standby => {
-            let fact = format!("\"{directory}\" still keeps the data from before its last recovery");
+            let fact =
+                format!("\"{directory}\" still keeps the data from before its last recovery");
             Err(unfinished(fact).hint(
                 "Remove it with 'pgdeck recover discard', or put it back with 'pgdeck recover undo'.",
             ))

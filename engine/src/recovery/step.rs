@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use super::layout::{DIRECTORY, LOCK_FILE};
+use super::machine::End;
 use super::plan::{self, Further};
+use super::restore::{self, Progress};
 use super::run::{self, Asked, Finished};
 use super::site::RecoverySite;
 use super::state::{self, StateDocument};
-use super::machine::End;
-use super::restore::{self, Progress};
 use super::{act, rescue, server, settle, undo};
 use crate::api::{
     Error, ErrorCode, JobProgress, RecoveryAction, RecoveryPhase, RecoveryRequest, RecoveryState,
