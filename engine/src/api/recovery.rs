@@ -154,7 +154,7 @@ pub struct StopPoint {
     pub bound: TargetBound,
     /// What `pg_last_wal_replay_lsn()` says then: the position behind the last replayed record.
     pub reached: Lsn,
-    /// The last commit before it.
+    /// The last commit before it; where whole segments lie between, the latest of a segment.
     pub last_commit_at: Option<DateTime<Utc>>,
 }
 
