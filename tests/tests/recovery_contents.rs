@@ -78,7 +78,7 @@ fn check(recovered: &Recovered, major: Major) {
         assert_eq!(count, "0", "{unlogged} is unlogged: it is there, and empty");
     }
     let by_hash = recovered.session("postgres");
-    by_hash.run("set enable_seqscan = off");
+    by_hash.run("set enable_seqscan = off; set enable_bitmapscan = off");
     let plan = by_hash.query_one_text("explain select * from hashed where k = md5('77')");
     assert!(plan.contains("hashed_k"), "{plan}");
     for number in [1, 77, 5000] {

@@ -4,10 +4,8 @@
 // Clippy excuses functions marked as tests, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
 
-mod recovery {
-    pub(crate) mod driver;
-    pub(crate) mod scene;
-}
+#[path = "recovery/mod.rs"]
+mod recovery;
 
 use std::fs;
 
@@ -97,4 +95,93 @@ fn old_data_is_discarded_when_told() {
     let said = scene.step("undo").err();
     assert!(said.starts_with("recovery_none"), "{said}");
     assert_eq!(scene.markers(), "a b");
+}
+
+#[test]
+fn what_differs_is_rewritten() {
+    let scene = Scene::new(Major::V17);
+    scene.sql("create table extra as select generate_series(1, 1000) as g");
+    scene.stop();
+    let mut plan = scene.plan();
+    plan.old_data = OldData::Rewrite;
+    fs::write(scene.data().join("base/stray"), "x").unwrap();
+    scene.recover(&plan).ok();
+    assert_eq!(scene.markers(), "a b");
+    assert!(!scene.data().join("base/stray").exists());
+    assert_eq!(scene.sql("select count(*) from pg_class where relname = 'extra'"), "0");
+    scene.step("promote").ok();
+    scene.repository.instance.sql("postgres", "vacuum freeze");
+}
+
+/// `pg_wal` and a tablespace outside: they stay where they were, and their old content comes
+/// back with the rest.
+#[test]
+fn other_directories_are_moved_aside_and_back() {
+    let scene = Scene::elsewhere(Major::V16);
+    scene.stop();
+    let plan = scene.plan();
+    let space = plan.tablespaces[0].directory.clone();
+    let wal = plan.wal_directory.clone().unwrap();
+    scene.recover(&plan).ok();
+    assert_eq!(scene.sql("select count(*) from elsewhere"), "1000");
+    assert_eq!(fs::read_link(scene.data().join("pg_wal")).unwrap(), wal);
+    for place in [scene.data(), &space, &wal] {
+        assert!(place.join("pgdeck_recovery/kept").exists(), "{}", place.display());
+    }
+    scene.step("undo").ok();
+    for place in [scene.data(), &space, &wal] {
+        assert!(!place.join("pgdeck_recovery").exists(), "{}", place.display());
+    }
+    scene.start();
+    assert_eq!(
+        (scene.markers().as_str(), scene.sql("select count(*) from elsewhere").as_str()),
+        ("a b c", "1000")
+    );
+}
+
+/// A tablespace and `pg_wal` move to other directories; the old ones stay until they are
+/// removed for good.
+#[test]
+fn a_tablespace_moves() {
+    let scene = Scene::elsewhere(Major::V15);
+    scene.stop();
+    let mut plan = scene.plan();
+    let old_space = plan.tablespaces[0].directory.clone();
+    let old_wal = plan.wal_directory.clone().unwrap();
+    let root = scene.repository.instance.directory().to_path_buf();
+    plan.tablespaces[0].directory = root.join("it's \"there\" $HOME");
+    plan.wal_directory = None;
+    plan.action = RecoveryAction::Promote;
+    scene.recover(&plan).ok();
+    assert_eq!(scene.sql("select count(*) from elsewhere"), "1000");
+    let place =
+        scene.sql("select pg_tablespace_location(oid) from pg_tablespace where spcname = 'space'");
+    assert_eq!(std::path::Path::new(&place), plan.tablespaces[0].directory);
+    assert!(fs::symlink_metadata(scene.data().join("pg_wal")).unwrap().is_dir());
+    assert!(
+        fs::read_dir(&old_space).unwrap().count() > 0
+            && fs::read_dir(&old_wal).unwrap().count() > 0
+    );
+    scene.step("discard").ok();
+    let left = |path: &std::path::Path| fs::read_dir(path).map_or(0, Iterator::count);
+    assert_eq!((left(&old_space), left(&old_wal)), (0, 0));
+}
+
+/// The last segment was never archived: it is saved from the old data, and archived after the
+/// promotion.
+#[test]
+fn wal_that_is_nowhere_else_is_saved() {
+    let scene = Scene::new(Major::V15);
+    let last = scene.unarchived("late");
+    let mut plan = scene.plan_to(last);
+    plan.old_data = OldData::Discard;
+    let said = scene.recover(&plan).ok();
+    assert!(said.contains("waits"), "{said}");
+    assert_eq!(scene.markers(), "a b c late");
+    assert!(scene.data().join("pgdeck_recovery/wal").exists());
+    scene.step("promote").ok();
+    assert!(!scene.data().join("pgdeck_recovery").exists());
+    let archived = pgdeck_tests::wal::archived(scene.repository.destination());
+    let partial = archived.iter().any(|name| name.contains(".partial"));
+    assert!(partial, "the saved segment was not full: {archived:?}");
 }

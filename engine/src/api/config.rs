@@ -65,6 +65,10 @@ pub struct Limits {
     pub backup_hours: u32,
     /// Seconds a WAL segment may wait for the archiver.
     pub archive_wait_seconds: u32,
+    /// Days the data from before a recovery may be kept.
+    pub kept_data_days: u32,
+    /// Days the last rehearsal may be old.
+    pub rehearsal_days: u32,
 }
 
 impl Default for Limits {
@@ -80,6 +84,8 @@ impl Default for Limits {
             slot_wal_bytes: 10 << 30,
             backup_hours: 26,
             archive_wait_seconds: 600,
+            kept_data_days: 7,
+            rehearsal_days: 30,
         }
     }
 }

@@ -107,6 +107,20 @@ message_codes! {
     ArchiveGap = "archive_gap";
     /// The backup destination cannot be read.
     BackupDestinationUnreadable = "backup_destination_unreadable";
+    /// A recovery was begun and neither finished nor undone.
+    RecoveryInterrupted = "recovery_interrupted";
+    /// A recovery waits at its target for a decision.
+    RecoveryPaused = "recovery_paused";
+    /// The data from before a recovery has been kept for long.
+    RecoveryDataKept = "recovery_data_kept";
+    /// The state of a recovery cannot be read.
+    RecoveryStateUnreadable = "recovery_state_unreadable";
+    /// No rehearsal has proven that recovery works.
+    RecoveryUnproven = "recovery_unproven";
+    /// The last rehearsal is old.
+    RecoveryProofOld = "recovery_proof_old";
+    /// The last rehearsal failed.
+    RecoveryProofFailed = "recovery_proof_failed";
     /// A prepared transaction is older than the limit.
     PreparedOld = "prepared_old";
     /// Connection slots are nearly used up.
@@ -174,6 +188,12 @@ pub enum Remedy {
     ShowLogs,
     /// Show the backups pane.
     ShowBackups,
+    /// Recover the instance from a backup.
+    Recover,
+    /// Show how a recovery stands and what can be done with it.
+    ShowRecovery,
+    /// Rehearse a recovery.
+    Rehearse,
     /// Nothing pgdeck can do: the text says what to do elsewhere.
     Elsewhere,
 }

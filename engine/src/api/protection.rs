@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{BackupInfo, Lsn, RestorePointInfo, TimelineId};
+use super::{BackupInfo, Lsn, RehearsalRecord, RestorePointInfo, TimelineId};
 
 /// What the backup destination holds and what follows from it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -29,6 +29,8 @@ pub struct Protection {
     pub durable_commit_at: Option<DateTime<Utc>>,
     /// The position up to which archived WAL reaches without a gap.
     pub durable_lsn: Option<Lsn>,
+    /// The last rehearsal: when it was last proven that recovery works, and how long it took.
+    pub rehearsal: Option<RehearsalRecord>,
 }
 
 impl Protection {

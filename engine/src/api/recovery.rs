@@ -370,6 +370,8 @@ pub struct RecoveryState {
 /// What to do with a recovery that is under way or done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecoveryStep {
+    /// Run a recovery again that was interrupted, as it was asked.
+    Continue,
     /// Promote the server that is paused at its target.
     Promote,
     /// Replay on to a later target.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     DatabaseStatus, Destination, Error, Holder, InstanceIdentity, InstanceState, InstanceStatus,
     JobStatus, LockForest, LogTail, MachineLoad, Message, PreparedTransaction, Protection, Rates,
-    ServerStatus, Session, Severity, StandbyStatus, WalStatus,
+    RecoveryState, ServerStatus, Session, Severity, StandbyStatus, WalStatus,
 };
 
 /// One probe's value with its age and, when the newest probe failed, the reason.
@@ -99,6 +99,9 @@ pub struct Snapshot {
     pub destinations: Panel<Vec<Destination>>,
     /// Backups, the archive and what can be recovered.
     pub protection: Panel<Protection>,
+    /// A recovery of the data directory that is under way, or whose old data is still kept; no
+    /// value when there is none.
+    pub recovery: Panel<RecoveryState>,
     /// Backends, pgdeck's own monitor excluded.
     pub sessions: Panel<Vec<Arc<Session>>>,
     /// Lock tree.
@@ -135,6 +138,7 @@ impl Snapshot {
             standbys: Panel::default(),
             destinations: Panel::default(),
             protection: Panel::default(),
+            recovery: Panel::default(),
             sessions: Panel::default(),
             locks: Panel::default(),
             prepared: Panel::default(),

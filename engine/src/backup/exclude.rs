@@ -36,6 +36,9 @@ const FILES: [&str; 12] = [
 /// Files left out by the beginning of their names.
 const PREFIXES: [&str; 3] = ["pgsql_tmp", "pg_internal.init", "backup_manifest"];
 
+/// What a recovery keeps: data from before it, of which there are backups.
+const RECOVERY_DIRECTORY: &str = crate::recovery::layout::DIRECTORY;
+
 /// The control file: it is stored beside the packs, last.
 pub const CONTROL_FILE: &str = "global/pg_control";
 
@@ -81,7 +84,8 @@ pub fn directory(path: &str) -> Verdict {
         return Verdict::Empty;
     }
     let name = path.rsplit('/').next().unwrap_or(path);
-    if name.starts_with("pgsql_tmp") { Verdict::Leave } else { Verdict::Take }
+    let is_left = name.starts_with("pgsql_tmp") || path == RECOVERY_DIRECTORY;
+    if is_left { Verdict::Leave } else { Verdict::Take }
 }
 
 /// Judges a file by its path, all but unlogged relations, which need their directory's list.
@@ -200,6 +204,8 @@ mod tests {
             ("pg_subtrans", Verdict::Empty),
             ("pg_stat_tmp", Verdict::Empty),
             ("pg_stat", Verdict::Take),
+            ("pgdeck_recovery", Verdict::Leave),
+            ("base/pgdeck_recovery", Verdict::Take),
             ("base/pgsql_tmp", Verdict::Leave),
             ("base/pgsql_tmp/pgsql_tmp12.fileset", Verdict::Leave),
             ("pg_logical/snapshots", Verdict::Take),

@@ -202,6 +202,9 @@ mod tests {
 
     fn cluster() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
+        // Even what could not be backed up stays in there unseen.
+        fs::create_dir_all(root.path().join("data/pgdeck_recovery/kept/base/5")).unwrap();
+        symlink("/nowhere", root.path().join("data/pgdeck_recovery/kept/odd")).unwrap();
         for name in ["base/5", "base/pgsql_tmp", "global", "pg_wal/archive_status", "pg_tblspc"] {
             fs::create_dir_all(root.path().join("data").join(name)).unwrap();
         }
@@ -219,6 +222,7 @@ mod tests {
             ("data/global/pg_control", 8192),
             ("data/pg_wal/000000010000000000000001", 100),
             ("data/postmaster.pid", 9),
+            ("data/pgdeck_recovery/kept/base/5/77", 9),
             ("space/PG_15_202209061/5/9", 1),
             ("space/PG_14_202107181/5/9", 1),
         ] {
@@ -242,6 +246,7 @@ mod tests {
         let directories: Vec<_> = listing.directories.iter().map(|(path, _)| path).collect();
         assert!(directories.iter().any(|path| *path == "pg_wal/archive_status"));
         assert!(!directories.iter().any(|path| path.contains("pgsql_tmp")));
+        assert!(!directories.iter().any(|path| path.contains("pgdeck_recovery")));
         assert_eq!(listing.tablespaces[0].location, root.path().join("space"));
         assert_eq!(listing.wal_location, None);
     }

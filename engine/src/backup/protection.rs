@@ -13,6 +13,7 @@ use super::restore_points;
 use crate::api::{Protection, RecoveryWindow, RestorePointInfo, Result, WalGap};
 use crate::pg::types::{Lsn, TimelineId};
 use crate::pg::wal::{SegmentName, SegmentSize, TimelineHistory, WalFileName};
+use crate::recovery::rehearse;
 use crate::sys::disk::Disk;
 use crate::wal::archive::{Archive, Inventory};
 use crate::wal::continuity::gaps_between;
@@ -84,6 +85,9 @@ pub fn look(disk: &Disk, destination: &Path, points: &mut PointsSeen) -> Result<
     let mut protection = Protection {
         destination: Some(destination.to_path_buf()),
         backups: entries.iter().rev().map(catalog::info).collect(),
+        rehearsal: rehearse::records(disk, destination)
+            .map_err(|error| unreadable(destination, &error))?
+            .pop(),
         ..Protection::default()
     };
     let register = restore_points::read(disk, destination)

@@ -8,6 +8,7 @@ mod archive;
 mod backups;
 mod catalog;
 mod job;
+mod mistakes;
 mod operate;
 mod recoveries;
 mod rehearsals;

@@ -181,8 +181,8 @@ impl Supervisor {
             | Command::Recover { .. }
             | Command::StepRecovery { .. }
             | Command::FetchRecovery { .. }
-            | Command::Rehearse { .. } => self.recovery(request, command),
-            Command::FindMistakes { .. } => Err(Error::new(ErrorCode::EngineBusy, "recovery")),
+            | Command::Rehearse { .. }
+            | Command::FindMistakes { .. } => self.recovery(request, command),
         }
     }
 
@@ -227,6 +227,11 @@ impl Supervisor {
                 let destination = what.recovery.destination.clone();
                 let site = Recoveries::new(entry, shared, destination.as_deref())?;
                 self.tracked(request, entry, |told| site.rehearse(request, *what, told));
+            }
+            Command::FindMistakes { instance, query } => {
+                let entry = self.catalog.get(&instance)?;
+                let site = Recoveries::new(entry, shared, query.destination.as_deref())?;
+                self.answer(request, site.mistakes(request, *query), |event| event);
             }
             _ => {}
         }

@@ -57,6 +57,8 @@ pub struct LimitsTable {
     slot_wal_bytes: Option<u64>,
     backup_hours: Option<u32>,
     archive_wait_seconds: Option<u32>,
+    kept_data_days: Option<u32>,
+    rehearsal_days: Option<u32>,
 }
 
 /// `[[instance]]`: one instance to watch. Either `data_directory` or `connection`.
@@ -157,6 +159,8 @@ impl ConfigFile {
             slot_wal_bytes: table.slot_wal_bytes.unwrap_or(usual.slot_wal_bytes),
             backup_hours: table.backup_hours.unwrap_or(usual.backup_hours),
             archive_wait_seconds: table.archive_wait_seconds.unwrap_or(usual.archive_wait_seconds),
+            kept_data_days: table.kept_data_days.unwrap_or(usual.kept_data_days),
+            rehearsal_days: table.rehearsal_days.unwrap_or(usual.rehearsal_days),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::runner::JobControl;
-use crate::api::{Error, ErrorCode, InstanceId, JobId, JobState, JobStatus, Result};
+use crate::api::{Error, ErrorCode, InstanceId, JobId, JobKind, JobState, JobStatus, Result};
 
 /// Jobs shown for one instance.
 const SHOWN_PER_INSTANCE_MAX: usize = 20;
@@ -88,6 +88,17 @@ impl JobBoard {
         self.inner.borrow().own.values().any(|job| {
             let is_running = job.state == JobState::Running && job.kind.is_exclusive();
             is_running && *instance == job.id.instance
+        })
+    }
+
+    /// Whether a job, of this process or another, works on a recovery of the instance now.
+    #[must_use]
+    pub fn is_recovered(&self, instance: &InstanceId) -> bool {
+        let inner = self.inner.borrow();
+        let others = inner.others.get(instance).into_iter().flatten();
+        inner.own.values().chain(others).any(|job| {
+            let is_one = matches!(job.kind, JobKind::Recover | JobKind::Undo);
+            is_one && job.state == JobState::Running && job.id.instance == *instance
         })
     }
 

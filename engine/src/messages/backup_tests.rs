@@ -1,9 +1,10 @@
 //! Every condition of backups and archive, triggered once.
 
+use super::recovery_tests::rehearsal;
 use super::samples::{check, healthy, messages_of, now, wal};
 use crate::api::*;
 
-fn backup(label: &str, status: BackupStatus, hours_ago: i64) -> BackupInfo {
+pub(super) fn backup(label: &str, status: BackupStatus, hours_ago: i64) -> BackupInfo {
     BackupInfo {
         label: label.into(),
         started_at: now() - chrono::Duration::hours(hours_ago),
@@ -25,8 +26,14 @@ fn backup(label: &str, status: BackupStatus, hours_ago: i64) -> BackupInfo {
     }
 }
 
-fn protected(backups: Vec<BackupInfo>) -> Protection {
-    Protection { destination: Some("/backup".into()), backups, ..Protection::default() }
+/// A destination with these backups, and a rehearsal of late.
+pub(super) fn protected(backups: Vec<BackupInfo>) -> Protection {
+    Protection {
+        destination: Some("/backup".into()),
+        backups,
+        rehearsal: Some(rehearsal(1, true)),
+        ..Protection::default()
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(super) fn state(context: &Context<'_>, messages: &mut Vec<Message>) {
             draft(MessageCode::InstanceCrashed, Severity::Error, "the instance ended without shutting down")
                 .solved_by(
                     detail,
-                    "Start the instance: it recovers by itself from its WAL. Read the log first if this was not expected.",
+                    "Start the instance: it recovers by itself from its WAL. Read the log first if this was not expected. If it does not start, recover it from a backup: R in the Backups pane.",
                     Remedy::StartInstance,
                 )
         }
@@ -52,8 +52,8 @@ pub(super) fn state(context: &Context<'_>, messages: &mut Vec<Message>) {
         )
         .solved_by(
             detail,
-            "Mount the disk or correct the path, then recheck the status. If the disk is lost, recover from a backup.",
-            Remedy::ShowStorage,
+            "Mount the disk or correct the path, then recheck the status. If the disk is lost, recover the instance from its backups: pgdeck recover, or o here.",
+            Remedy::Recover,
         ),
         InstanceState::NotACluster => draft(
             MessageCode::NotACluster,
@@ -62,8 +62,8 @@ pub(super) fn state(context: &Context<'_>, messages: &mut Vec<Message>) {
         )
         .solved_by(
             detail,
-            "Check whether its disk is mounted; if the data is lost, recover from a backup.",
-            Remedy::ShowStorage,
+            "Check whether its disk is mounted; if the data is lost, recover the instance from its backups: pgdeck recover, or o here.",
+            Remedy::Recover,
         ),
         InstanceState::AccessDenied => draft(
             MessageCode::AccessDenied,
@@ -150,7 +150,7 @@ fn problem_message(problem: &InstanceProblem) -> Message {
         .solved_by(
             reason.clone(),
             "Do not start the instance; recover it from a backup. Keep the directory: its pg_wal may hold the newest changes.",
-            Remedy::ShowStorage,
+            Remedy::Recover,
         ),
         InstanceProblem::UnsupportedVersion { version } => Draft::new(
             MessageCode::VersionUnsupported,

@@ -5,6 +5,7 @@
 
 mod backup;
 mod instance;
+mod recovery;
 mod server;
 mod storage;
 
@@ -23,6 +24,18 @@ pub struct Context<'a> {
     pub journal_error: Option<&'a crate::api::Error>,
     /// Jobs whose process was killed: kind and time, as text.
     pub interrupted_jobs: &'a [String],
+    /// Whether a job works on a recovery now.
+    pub recovery_job: RecoveryJob,
+}
+
+/// Whether a job recovers the data directory, takes a recovery further or undoes one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecoveryJob {
+    /// None does.
+    #[default]
+    None,
+    /// One does.
+    AtWork,
 }
 
 /// Entries of the log within the last ten minutes that are not known to be harmless.
@@ -58,6 +71,9 @@ pub fn of(context: &Context<'_>) -> Vec<Message> {
     backup::unreadable(context, &mut messages);
     backup::backups(context, &mut messages);
     backup::gaps(context, &mut messages);
+    recovery::state(context, &mut messages);
+    recovery::unreadable(context, &mut messages);
+    recovery::proof(context, &mut messages);
     server::log(context, &mut messages);
     messages.sort_by_key(|message| std::cmp::Reverse(message.severity));
     messages
@@ -135,6 +151,8 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod backup_tests;
+#[cfg(test)]
+mod recovery_tests;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

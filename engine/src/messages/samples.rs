@@ -57,6 +57,7 @@ pub(super) fn messages_of(snapshot: &Snapshot) -> Vec<Message> {
         log_errors: LogErrors::default(),
         journal_error: None,
         interrupted_jobs: &[],
+        recovery_job: RecoveryJob::None,
     })
 }
 

@@ -280,6 +280,7 @@ fn the_log() {
             log_errors: found,
             journal_error: None,
             interrupted_jobs: &[],
+            recovery_job: RecoveryJob::None,
         };
         expect_one(&of(&context), MessageCode::LogErrors, severity);
     }
@@ -295,6 +296,7 @@ fn the_journal() {
         log_errors: LogErrors::default(),
         journal_error: Some(&error),
         interrupted_jobs: &[],
+        recovery_job: RecoveryJob::None,
     };
     expect_one(&of(&context), MessageCode::JournalFailed, Severity::Warning);
     let jobs = ["stop at 12:00".to_owned()];

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::backup_watch::BackupWatch;
 use super::memory::Memory;
+use super::recovery_watch::RecoveryWatch;
 use super::storage_watch::{StorageWatch, Wanted};
 use crate::api::{
     Destination, Error, ErrorCode, InstanceState, InstanceStatus, Interest, Limits, Protection,
-    Result, Snapshot,
+    RecoveryState, Result, Snapshot,
 };
 use crate::instance::binaries::BinaryFinder;
 use crate::instance::classify::classify;
@@ -41,8 +42,11 @@ pub struct LocalWatch {
     guard: Guard,
     storage: StorageWatch,
     backups: BackupWatch,
+    recovery: RecoveryWatch,
     storage_at: Option<Instant>,
     storage_backup: Option<PathBuf>,
+    /// The last destination that was known, for when the data directory is gone with its files.
+    last_destination: Option<PathBuf>,
     conf: ConfFacts,
     conf_at: Option<Instant>,
     /// Names of tablespaces by OID.
@@ -73,8 +77,10 @@ impl LocalWatch {
             guard: Guard::default(),
             storage: StorageWatch::default(),
             backups: BackupWatch::default(),
+            recovery: RecoveryWatch::default(),
             storage_at: None,
             storage_backup: None,
+            last_destination: None,
             conf: ConfFacts::default(),
             conf_at: None,
             tablespace_names: HashMap::new(),
@@ -87,6 +93,7 @@ impl LocalWatch {
         self.conf_at = None;
         self.searched_at = None;
         self.backups.look_again();
+        self.recovery.look_again();
     }
 
     /// Looks at the state. A disk that hangs gives `unreachable` after a few seconds.
@@ -202,6 +209,15 @@ impl LocalWatch {
         configured.or_else(|| self.conf.backup_destination.clone())
     }
 
+    /// Where backups went before the data directory was lost.
+    fn lost(&self, snapshot: &Snapshot) -> Option<PathBuf> {
+        let is_lost = matches!(
+            snapshot.status.state,
+            InstanceState::DataDirectoryMissing | InstanceState::NotACluster
+        );
+        self.last_destination.clone().filter(|_| is_lost)
+    }
+
     /// Backups, when it is time to look at them.
     pub async fn protection(
         &mut self,
@@ -214,8 +230,16 @@ impl LocalWatch {
         if !is_known {
             return None;
         }
-        let destination = self.backup_destination(snapshot);
+        let destination = self.backup_destination(snapshot).or_else(|| self.lost(snapshot));
+        if destination.is_some() {
+            self.last_destination.clone_from(&destination);
+        }
         self.backups.look(destination.as_deref(), owner, interest.backups).await
+    }
+
+    /// How a recovery of the data directory stands, when it is time to look.
+    pub async fn recovery(&mut self, owner: &Credentials) -> Option<Result<Option<RecoveryState>>> {
+        self.recovery.look(&self.target.data_directory, owner).await
     }
 
     /// Destinations are looked at again at the next look: somebody opened their pane.

@@ -110,6 +110,7 @@ impl Monitor {
         {
             self.snapshot.protection.update(outcome, now);
         }
+        self.look_at_recovery().await;
         if self.interest.is_shown && self.machine_at.is_none_or(|at| at.elapsed() >= MACHINE_EVERY)
         {
             self.machine_at = Some(Instant::now());
@@ -118,6 +119,17 @@ impl Monitor {
                     .detail(error.to_string())
             });
             self.snapshot.machine.update(load, now);
+        }
+    }
+
+    /// A recovery of the data directory: under way, or with its old data still kept.
+    async fn look_at_recovery(&mut self) {
+        let Some(local) = &mut self.local else { return };
+        match local.recovery(&self.owner).await {
+            Some(Ok(Some(state))) => self.snapshot.recovery.set(state, clock::now()),
+            Some(Ok(None)) => self.snapshot.recovery.clear(),
+            Some(Err(error)) => self.snapshot.recovery.fail(error),
+            None => {}
         }
     }
 

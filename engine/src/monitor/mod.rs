@@ -10,6 +10,7 @@ pub mod memory;
 pub mod probes;
 pub mod publisher;
 pub mod rates;
+pub mod recovery_watch;
 pub mod server;
 pub mod storage_watch;
 pub mod task;

@@ -290,6 +290,10 @@ impl Monitor {
             log_errors: self.probes.log.errors(),
             journal_error: self.memory.error(),
             interrupted_jobs: &interrupted,
+            recovery_job: match self.board.is_recovered(id) {
+                true => messages::RecoveryJob::AtWork,
+                false => messages::RecoveryJob::None,
+            },
         });
         let earlier = Arc::clone(&self.snapshot.messages);
         keep_beginnings(&mut made, &earlier);

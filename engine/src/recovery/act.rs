@@ -186,6 +186,13 @@ pub(super) fn describe(end: End, document: &StateDocument, pushed: &Pushed) -> S
              'pgdeck backup'"
         ),
     };
+    let is_promoted = matches!(end, End::Promoted(_));
+    if is_promoted && document.state.plan.action != RecoveryAction::Promote {
+        text.push_str(
+            "; it could not wait there, because it took no read-only connections yet, or somebody \
+             else has promoted it",
+        );
+    }
     if document.keeps_old_data() {
         text.push_str("; the old data is kept until 'pgdeck recover discard'");
     }

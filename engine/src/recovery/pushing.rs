@@ -40,7 +40,7 @@ pub(super) fn run(site: &BackupSite, destination: &Path, data_directory: &Path) 
                 pushed.archived += 1;
             }
             Err(error) => {
-                let (count, _) = pushed.left.get_or_insert_with(|| (0, error.fact));
+                let (count, _) = pushed.left.get_or_insert((0, error.fact));
                 *count += 1;
             }
         }

@@ -171,12 +171,11 @@ fn empty(disk: &Disk, path: &Path) -> std::result::Result<(), Failed> {
     Ok(())
 }
 
-#[cfg(all(test, debug_assertions))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::{RecoveryRequest, RecoveryState};
     use crate::recovery::layout::tests::plan;
-    use crate::sys::faults::{Fault, Plan, Spell};
     use std::fs;
 
     const VERSION: &str = "PG_15_202209061";
@@ -214,8 +213,10 @@ mod tests {
     }
 
     /// Every operation fails once, on the way there and back; then it is done again.
+    #[cfg(debug_assertions)]
     #[test]
     fn the_old_data_comes_back_whatever_fails() {
+        use crate::sys::faults::{Fault, Plan, Spell};
         let mut failures = 0;
         for number in 1.. {
             let root = tempfile::tempdir().unwrap();

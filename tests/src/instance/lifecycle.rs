@@ -110,7 +110,9 @@ impl TestInstance {
         let removed = format!("{} (deleted)", self.data.display());
         let ended = proc::wait_for(SIGNAL_WAIT, || {
             let left = proc::working_in(Path::new(&removed));
-            for &pid in &left {
+            let is_postmaster =
+                |pid: &i32| !proc::parent(*pid).is_some_and(|parent| left.contains(&parent));
+            for &pid in left.iter().filter(|pid| is_postmaster(pid)) {
                 proc::signal(pid, Signal::QUIT);
             }
             left.is_empty()

@@ -14,6 +14,7 @@ use pgdeck_engine::recovery::site::RecoverySite;
 use pgdeck_engine::recovery::step;
 use pgdeck_engine::sys::credentials::Credentials;
 use pgdeck_engine::sys::disk::Disk;
+use pgdeck_engine::sys::faults::Plan;
 use serde::{Deserialize, Serialize};
 
 /// Names the variable that the order comes in, as JSON.
@@ -44,6 +45,12 @@ impl Outcome {
     pub(crate) fn ok(self) -> String {
         let text = self.text.split_once("OK: ").map(|(_, text)| text.to_owned());
         text.unwrap_or_else(|| panic!("{}", self.text))
+    }
+
+    /// Operations of the file system, when faults were counted.
+    pub(crate) fn operations(&self) -> u64 {
+        let rest = self.text.split_once("OPERATIONS: ").unwrap().1;
+        rest.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     /// The code, the fact, the detail and the hint.
@@ -87,6 +94,14 @@ fn process() {
 }
 
 async fn perform(order: Order) -> pgdeck_engine::api::Result<String> {
+    // Every clone counts the same operations.
+    let faults = Plan::from_environment();
+    let outcome = perform_with(order, Disk::with_plan(faults.clone())).await;
+    println!("OPERATIONS: {}", faults.operations());
+    outcome
+}
+
+async fn perform_with(order: Order, disk: Disk) -> pgdeck_engine::api::Result<String> {
     let target = LocalTarget::from_directory(&order.data_directory);
     let site = RecoverySite {
         private: None,
@@ -94,7 +109,7 @@ async fn perform(order: Order) -> pgdeck_engine::api::Result<String> {
             access: Access::local(target.clone()),
             target,
             credentials: Credentials::of_uid(order.owner),
-            disk: Disk::real(),
+            disk,
         },
         bin_directory: Some(order.bin_directory.clone()),
     };

@@ -40,6 +40,56 @@ impl Scene {
         scene
     }
 
+    /// With `pg_wal` and a tablespace outside of the data directory.
+    pub(crate) fn elsewhere(major: Major) -> Self {
+        Self::with(TestInstance::builder(major).wal_elsewhere(), |instance| {
+            let space = instance.make_directory("space");
+            let space = space.display();
+            instance.sql("postgres", &format!("create tablespace space location '{space}'"));
+            instance.sql(
+                "postgres",
+                "create table elsewhere tablespace space as select generate_series(1, 1000) as g",
+            );
+        })
+    }
+
+    /// With a few segments between the backup and the moment; their names, the last one holds
+    /// the moment.
+    pub(crate) fn long(major: Major) -> (Self, Vec<String>) {
+        let mut scene = Self::new(major);
+        let instance = &scene.repository.instance;
+        let mut names = Vec::new();
+        for round in 0..3 {
+            instance.sql("postgres", &format!("insert into marker values ('d{round}')"));
+            names.push(instance.switch_and_wait_archived());
+        }
+        let held = "select pg_walfile_name(pg_current_wal_insert_lsn())";
+        names.push(instance.query_one_text("postgres", held));
+        scene.mark();
+        (scene, names)
+    }
+
+    /// Where a segment is stored in the archive.
+    pub(crate) fn archived(&self, name: &str) -> PathBuf {
+        let archive = self.repository.destination().join("archived_wal");
+        archive.join(format!("{name}.zst"))
+    }
+
+    /// One more marker whose WAL is not archived, and the end of the server at once. The
+    /// position behind it.
+    pub(crate) fn unarchived(&self, marker: &str) -> Lsn {
+        let instance = self.instance();
+        instance.sql("postgres", "alter system set archive_command = 'false'");
+        instance.sql("postgres", "select pg_reload_conf()");
+        instance.allow_log("archive command failed with exit code 1");
+        instance.allow_log("archiving write-ahead log file");
+        instance.sql("postgres", &format!("insert into marker values ('{marker}')"));
+        let at = instance.query_one_text("postgres", "select pg_current_wal_insert_lsn()");
+        instance.sql("postgres", "insert into marker values ('too late')");
+        instance.stop(StopMode::Immediate);
+        at.parse().unwrap()
+    }
+
     fn instance(&self) -> &TestInstance {
         &self.repository.instance
     }
@@ -87,6 +137,11 @@ impl Scene {
 
     /// To just before the first record behind the moment.
     pub(crate) fn plan(&self) -> RecoveryPlan {
+        self.plan_to(self.moment)
+    }
+
+    /// The same for another position.
+    pub(crate) fn plan_to(&self, moment: Lsn) -> RecoveryPlan {
         let document = self.repository.document(self.chain.last().unwrap());
         let spaces = document["tablespaces"].as_array().unwrap().iter().map(|space| {
             let source = PathBuf::from(space["location"].as_str().unwrap());
@@ -106,12 +161,12 @@ impl Scene {
             wal_directory: document["wal_location"].as_str().map(PathBuf::from),
             tablespaces: spaces.collect(),
             port: None,
-            target: RecoveryTarget::Lsn(self.moment),
+            target: RecoveryTarget::Lsn(moment),
             stop: StopPoint {
                 timeline: TimelineId::from_u32(1).unwrap(),
-                record: Some(self.moment),
+                record: Some(moment),
                 bound: TargetBound::Exclusive,
-                reached: self.moment,
+                reached: moment,
                 last_commit_at: None,
             },
             chain: self.chain.clone(),

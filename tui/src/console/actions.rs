@@ -1,14 +1,25 @@
 //! What a confirmed dialog does: plain values, with the texts people confirm.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pgdeck_engine::api::{
     BackendTarget, BackupKind, BackupRequest, Command, InstanceId, JobId, PreparedOutcome,
-    PreparedTarget, SetupRequest, SetupThen, SignalKind, StopMode, VerifyDepth,
+    PreparedTarget, RecoveryPlan, RecoveryRequest, RecoveryStep, RehearsalRequest, SetupRequest,
+    SetupThen, SignalKind, StopMode, VerifyDepth,
 };
 
 /// Seconds a segment may take on its way into the archive.
 pub const CHECK_SECONDS: u32 = 60;
+
+/// What follows a step of a recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterStep {
+    /// Nothing.
+    Nothing,
+    /// Another recovery: its flow opens.
+    Recover,
+}
 
 /// Something that changes an instance.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,6 +125,31 @@ pub enum Action {
         /// What is left to do afterwards.
         then: SetupThen,
     },
+    /// Recover.
+    Recover {
+        /// Whose.
+        instance: InstanceId,
+        /// What was asked.
+        request: Box<RecoveryRequest>,
+        /// The plan that was shown, once it is there.
+        plan: Option<Arc<RecoveryPlan>>,
+    },
+    /// Go on with a recovery, or undo it.
+    StepRecovery {
+        /// Whose.
+        instance: InstanceId,
+        /// How.
+        step: RecoveryStep,
+        /// What is meant to come afterwards.
+        then: AfterStep,
+    },
+    /// Rehearse a recovery.
+    Rehearse {
+        /// Whose.
+        instance: InstanceId,
+        /// What.
+        request: Box<RehearsalRequest>,
+    },
     /// Cancel a job.
     CancelJob {
         /// Which.
@@ -153,6 +189,12 @@ impl Action {
             Self::CheckArchive { instance } => {
                 Command::CheckArchive { instance, limit_seconds: CHECK_SECONDS }
             }
+            Self::Recover { instance, request, plan } => {
+                let fingerprint = plan.map(|plan| plan.fingerprint());
+                Command::Recover { instance, request, fingerprint }
+            }
+            Self::StepRecovery { instance, step, .. } => Command::StepRecovery { instance, step },
+            Self::Rehearse { instance, request } => Command::Rehearse { instance, request },
             Self::Setup { instance, request, fingerprint, .. } => {
                 Command::Setup { instance, request: Box::new(request), fingerprint }
             }
@@ -179,6 +221,15 @@ impl Action {
             Self::DeleteBackup { .. } => "Delete backup".to_owned(),
             Self::RestorePoint { .. } => "Make a restore point".to_owned(),
             Self::CheckArchive { .. } => "Check the WAL archive".to_owned(),
+            Self::Recover { .. } => "Recover".to_owned(),
+            Self::StepRecovery { step, .. } => match step {
+                RecoveryStep::Continue => "Run the recovery again".to_owned(),
+                RecoveryStep::Promote => "Promote the recovered server".to_owned(),
+                RecoveryStep::GoFurther(..) => "Go further with the recovery".to_owned(),
+                RecoveryStep::Undo => "Undo the recovery".to_owned(),
+                RecoveryStep::DiscardKept => "Discard the old data".to_owned(),
+            },
+            Self::Rehearse { .. } => "Rehearse a recovery".to_owned(),
             Self::Setup { .. } => "Set up the WAL archive".to_owned(),
         }
     }

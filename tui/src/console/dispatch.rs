@@ -7,6 +7,7 @@ use pgdeck_engine::api::{
 use super::actions::Action;
 use super::ask;
 use super::ask_backups;
+use super::ask_recovery;
 use super::commands::{self, CommandId, CommandSpec, Need, Scope};
 use super::dialogs::Dialog;
 use super::dialogs::finder::{Entry, Finder, Kind as FinderKind};
@@ -105,6 +106,9 @@ fn act_on_backups(state: &mut State, command: CommandId) -> Vec<Cmd> {
         CommandId::CheckArchive => ask_backups::confirm_check(state),
         CommandId::RestorePoint => ask_backups::ask_line(state, Purpose::RestorePoint),
         CommandId::SetUpArchive => ask_backups::ask_line(state, Purpose::Destination),
+        CommandId::Recover => ask_recovery::recover(state),
+        CommandId::RecoveryMap => ask_recovery::show_map(state),
+        CommandId::Rehearse => ask_recovery::rehearse(state),
         CommandId::RestorePoints => ask_backups::show_restore_points(state),
         _ => {
             state.run_in_pane(command);
@@ -260,6 +264,10 @@ fn solve(state: &mut State) -> Vec<Cmd> {
         Remedy::StartInstance => return checked(state, CommandId::StartInstance),
         Remedy::RestartInstance => return checked(state, CommandId::RestartInstance),
         Remedy::StopInstance => return checked(state, CommandId::StopInstance),
+        Remedy::Recover | Remedy::ShowRecovery => {
+            return in_backups(state, CommandId::Recover);
+        }
+        Remedy::Rehearse => return in_backups(state, CommandId::Rehearse),
         Remedy::ShowStorage => state.pane = PaneId::Storage,
         Remedy::ShowConnections => state.pane = PaneId::Connections,
         Remedy::ShowLocks => state.pane = PaneId::Locks,
@@ -283,6 +291,13 @@ fn solve(state: &mut State) -> Vec<Cmd> {
         }
     }
     Vec::new()
+}
+
+/// Runs a command of the Backups pane there.
+fn in_backups(state: &mut State, command: CommandId) -> Vec<Cmd> {
+    state.pane = PaneId::Backups;
+    state.settle();
+    checked(state, command)
 }
 
 /// Runs a command if its needs are met, and says why not otherwise.

@@ -1,14 +1,16 @@
 //! What the engine answers, and what that leads to.
 
 use pgdeck_engine::api::{
-    ArchiveReport, Command, Error, Event, InstanceId, JobId, OperationRecord, RequestId, SetupThen,
-    Severity, SignalKind, SignalResult, VerifyReport,
+    ArchiveReport, Command, Error, Event, InstanceId, JobId, OperationRecord, RehearsalRecord,
+    RequestId, SetupThen, Severity, SignalKind, SignalResult, VerifyReport,
 };
 
 use super::actions::{Action, CHECK_SECONDS};
 use super::ask_backups;
+use super::ask_recovery;
 use super::dialogs::Dialog;
 use super::dialogs::job::JobView;
+use super::dialogs::recovery::words;
 use super::dialogs::text_view::TextView;
 use super::state::{Cmd, Pending, State};
 use super::update::one_line;
@@ -59,25 +61,55 @@ pub(super) fn take(state: &mut State, event: Event) -> Vec<Cmd> {
                 state.dialogs.push(Dialog::Text(verify_report(&report)));
             }
         }
-        Event::RecoveryMapped { request, .. }
-        | Event::RecoveryPlanned { request, .. }
-        | Event::RecoveryStands { request, .. }
-        | Event::Rehearsed { request, .. }
-        | Event::MistakesFound { request, .. } => drop(state.pending.remove(&request)),
+        Event::RecoveryMapped { request, map } => {
+            state.pending.remove(&request);
+            return ask_recovery::mapped(state, request, &map);
+        }
+        Event::MistakesFound { request, mistakes } => {
+            state.pending.remove(&request);
+            ask_recovery::found(state, request, &mistakes);
+        }
+        Event::RecoveryPlanned { request, plan } => {
+            state.pending.remove(&request);
+            ask_recovery::planned(state, request, &plan);
+        }
+        Event::RecoveryStands { request, state: stands } => {
+            if let Some(Pending::RecoveryJob(instance)) = state.pending.remove(&request) {
+                return ask_recovery::told(state, instance, *stands);
+            }
+        }
+        Event::Rehearsed { request, record } => {
+            state.pending.remove(&request);
+            state.dialogs.push(Dialog::Text(rehearsal(&record, state.zone)));
+        }
         Event::JobEnded { job, outcome } => return job_ended(state, &job, outcome),
     }
     Vec::new()
 }
 
 fn accepted(state: &mut State, request: RequestId, job: JobId) {
-    if let Some(Pending::Action(Action::Setup { then, .. })) = state.pending.remove(&request) {
-        state.setups.insert(job.clone(), then);
+    match state.pending.remove(&request) {
+        Some(Pending::Action(Action::Setup { then, .. })) => {
+            state.setups.insert(job.clone(), then);
+        }
+        Some(Pending::Action(
+            action @ (Action::Recover { .. }
+            | Action::StepRecovery { .. }
+            | Action::Rehearse { .. }),
+        )) => {
+            ask_recovery::begun(state, &action, &job);
+            state.pending.insert(request, Pending::RecoveryJob(job.instance.clone()));
+        }
+        _ => {}
     }
     state.dialogs.push(Dialog::Job(JobView::new(job)));
 }
 
 fn refused(state: &mut State, request: RequestId, error: &Error) {
     let pending = state.pending.remove(&request);
+    if ask_recovery::refused(state, request, error) {
+        return;
+    }
     let plan = state.dialogs.iter_mut().find_map(|dialog| match dialog {
         Dialog::Plan(plan) if plan.awaits(request) => Some(plan),
         _ => None,
@@ -108,7 +140,10 @@ fn job_ended(state: &mut State, job: &JobId, outcome: Result<String, Error>) -> 
     let setup = state.setups.remove(job);
     match (outcome, setup) {
         (Ok(text), Some(then)) => return set_up(state, &job.instance, &text, then),
-        (Ok(text), None) => state.say(Severity::Info, text),
+        (Ok(text), None) => {
+            state.say(Severity::Info, text);
+            return ask_recovery::ended(state, job);
+        }
         (Err(error), _) if is_shown => state.say(Severity::Error, error.fact),
         (Err(error), _) => state.say(Severity::Error, one_line(&error)),
     }
@@ -139,6 +174,7 @@ fn title(pending: Option<Pending>) -> String {
     match pending {
         Some(Pending::Action(action)) => format!("{}: ", action.title()),
         Some(Pending::SetupPlan(_)) => "Set up the WAL archive: ".to_owned(),
+        Some(Pending::Recovery) => "Recovery: ".to_owned(),
         _ => String::new(),
     }
 }
@@ -203,6 +239,28 @@ fn verify_report(report: &VerifyReport) -> TextView {
         body.push_str(&format!("warning: {warning}\n"));
     }
     TextView::new("Verification", head, body)
+}
+
+fn rehearsal(record: &RehearsalRecord, zone: Zone) -> TextView {
+    let mut head = vec![
+        ("recovery".to_owned(), if record.ok { "works" } else { "FAILED" }.to_owned()),
+        ("rehearsed".to_owned(), zone.full(record.at)),
+        ("backup".to_owned(), record.backup.clone()),
+        ("target".to_owned(), record.target.clone()),
+        ("restore".to_owned(), amount(record.restore_seconds, record.restore_bytes)),
+        ("replay".to_owned(), amount(record.replay_seconds, record.replay_bytes)),
+    ];
+    if let Some(reached) = record.reached {
+        let at = record.last_commit_at.map(|at| format!(", last commit {}", zone.date_time(at)));
+        head.push(("reached".to_owned(), format!("{reached}{}", at.unwrap_or_default())));
+    }
+    let error = record.error.iter().map(|error| format!("FAILED: {error}"));
+    let body: Vec<String> = error.chain(record.checks.iter().cloned()).collect();
+    TextView::new("Rehearsal", head, body.join("\n"))
+}
+
+fn amount(seconds: f64, bytes: u64) -> String {
+    format!("{} for {}", words::duration(seconds), text::bytes(bytes))
 }
 
 fn operations(records: &[OperationRecord], zone: Zone) -> TextView {

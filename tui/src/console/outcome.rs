@@ -1,10 +1,11 @@
 //! What a dialog's outcome leads to.
 
-use pgdeck_engine::api::{Command, Severity};
+use pgdeck_engine::api::{Command, RecoveryPhase, RecoveryStep, Severity};
 
 use super::actions::Action;
 use super::ask;
 use super::ask_backups;
+use super::ask_recovery;
 use super::commands;
 use super::dialogs::input::Purpose;
 use super::dialogs::job::JobView;
@@ -25,7 +26,24 @@ pub fn carry_out(state: &mut State, dialog: Dialog, outcome: Outcome) -> Vec<Cmd
             Vec::new()
         }
         Outcome::Close => Vec::new(),
+        // The plan stays below: Esc comes back to it.
+        Outcome::Do(action @ Action::Recover { .. }) if matches!(dialog, Dialog::Plan(_)) => {
+            state.dialogs.push(dialog);
+            ask_recovery::confirm_recovery(state, action)
+        }
         Outcome::Do(action) => act(state, action),
+        Outcome::Recovery(ask) => {
+            state.dialogs.push(dialog);
+            ask_recovery::carry_out(state, ask)
+        }
+        Outcome::StopFirst => {
+            state.dialogs.push(dialog);
+            ask_recovery::stop_first(state)
+        }
+        Outcome::Stand(choice, instance) => {
+            state.dialogs.push(dialog);
+            ask_recovery::choose(state, choice, &instance)
+        }
         Outcome::Run(command) => {
             let spec = commands::spec(command);
             // A command of another pane takes one there.
@@ -108,6 +126,23 @@ fn changed(state: &State, action: &Action) -> Option<String> {
             let is_there = known.into_iter().any(|one| one.label == *label);
             return (!is_there).then(|| format!("backup {label} is gone"));
         }
+        Action::Recover { instance, request, .. } => {
+            let runs = state.fleet.get(instance)?.status.state.has_process();
+            if runs && request.to.is_none() {
+                return Some("the instance runs".to_owned());
+            }
+            commands::CommandId::Recover
+        }
+        Action::StepRecovery { instance, step, .. } => {
+            let phase = state.fleet.get(instance)?.recovery.get().map(|it| it.phase);
+            let needs_pause = matches!(step, RecoveryStep::Promote | RecoveryStep::GoFurther(..));
+            // Before the next look at the files nothing is known, and the engine looks again.
+            if needs_pause && phase.is_some_and(|phase| phase > RecoveryPhase::Paused) {
+                return Some("the recovery is not paused any more".to_owned());
+            }
+            commands::CommandId::Recover
+        }
+        Action::Rehearse { .. } => commands::CommandId::Rehearse,
         Action::Backup { .. } => commands::CommandId::BackupNow,
         Action::Verify { .. } => commands::CommandId::VerifyBackups,
         Action::CheckArchive { .. } => commands::CommandId::CheckArchive,

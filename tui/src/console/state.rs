@@ -101,6 +101,10 @@ pub enum Pending {
     BackupPlan,
     /// What a set-up would change.
     SetupPlan(SetupRequest),
+    /// Something for the recovery flow: its map, mistakes, its plan.
+    Recovery,
+    /// How the recovery of this instance stands, told by the job that was begun.
+    RecoveryJob(InstanceId),
     /// Something whose answer needs no word.
     Silent,
 }
@@ -144,6 +148,8 @@ pub struct State {
     pub setups: BTreeMap<JobId, SetupThen>,
     /// The set-up whose form is being filled in.
     pub setup_form: Option<SetupRequest>,
+    /// Undos at work after which another recovery is to begin, with its backup destination.
+    pub redone: BTreeMap<JobId, PathBuf>,
     /// This program's path, which an archive command names.
     pub program: PathBuf,
     /// Quit as soon as the jobs that were told to stop have done so.
@@ -195,6 +201,7 @@ impl State {
             preferred: setup.preferred,
             setups: BTreeMap::new(),
             setup_form: None,
+            redone: BTreeMap::new(),
             program: setup.program,
             quits_after_jobs: false,
             next_request: 1,

@@ -112,8 +112,12 @@ pub(super) fn key(state: &mut State, event: &KeyEvent) -> Vec<Cmd> {
     }
     if let Some(mut dialog) = state.dialogs.pop() {
         let fleet = Arc::clone(&state.fleet);
-        let context =
-            DialogContext { fleet: &fleet, body: layout::body(state.size), zone: state.zone };
+        let context = DialogContext {
+            fleet: &fleet,
+            body: layout::body(state.size),
+            zone: state.zone,
+            now: state.now,
+        };
         let result = dialog.key(event, &context);
         return outcome::carry_out(state, dialog, result);
     }

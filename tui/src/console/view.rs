@@ -32,14 +32,21 @@ pub fn view(state: &State, look: &Look, area: Rect, buf: &mut Buffer) -> Option<
     let mut cursor = state.panes.get(state.pane).view(&state.context(), canvas);
     notice(state, look, layout::notice(area), buf);
     hints(state, look, layout::hints(area), buf);
-    let context = DialogContext { fleet: &state.fleet, body, zone: state.zone };
+    let context = DialogContext { fleet: &state.fleet, body, zone: state.zone, now: state.now };
     for dialog in &state.dialogs {
         let place = match dialog {
             // A line of input stands where the hints are: the list stays in sight.
             Dialog::Input(_) => area,
+            // A screen of its own, with hints of its own.
+            Dialog::Recovery(_) => area,
             _ => body,
         };
         cursor = dialog.view(&context, look, place, buf);
+    }
+    // The flow's keys are not those of a dialog above it.
+    let is_flow = |dialog: &Dialog| matches!(dialog, Dialog::Recovery(_));
+    if state.dialogs.iter().any(is_flow) && !state.dialogs.last().is_some_and(is_flow) {
+        fill(buf, layout::hints(area), look.style(Role::Text));
     }
     cursor
 }

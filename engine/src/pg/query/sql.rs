@@ -139,6 +139,8 @@ queries! {
     RESTORE_POINT = "restore_point" from 13;
     /// How the archiver does. One row.
     ARCHIVER = "archiver" from 13;
+    /// The number of a relation's file. Parameter: its name. One row.
+    RELATION_FILENODE = "relation_filenode" from 13;
     /// Relations of this database, each with a query that reads all of it.
     READABLE_RELATIONS = "readable_relations" from 13;
     /// Whether the extension amcheck can be had. One row.

@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
+use super::super::rehearse;
 use super::super::site::RecoverySite;
 use crate::api::{Estimate, RehearsalRecord};
 use crate::backup::document::BackupDocument;
 use crate::sys::disk::Disk;
 
-/// The register of rehearsals in a destination.
-pub(super) const REHEARSALS_FILE: &str = "rehearsals.jsonl";
-const BYTES_MAX: u64 = 64 << 20;
 /// Assumed until measured: bytes a second of one restoring thread, and of replay.
 const RESTORE_ASSUMED: f64 = 100e6;
 const REPLAY_ASSUMED: f64 = 50e6;
@@ -22,13 +20,11 @@ pub(crate) struct Speeds {
     pub(crate) is_measured: bool,
 }
 
-/// The last rehearsal; only those that went well when `only_ok`.
+/// The last rehearsal; or the last that went well.
 #[must_use]
 pub fn last_rehearsal(disk: &Disk, destination: &Path, wanted: Wanted) -> Option<RehearsalRecord> {
-    let bytes = disk.read(&destination.join(REHEARSALS_FILE), BYTES_MAX).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let records = text.lines().rev().filter_map(|line| serde_json::from_str(line).ok());
-    records.into_iter().find(|record: &RehearsalRecord| wanted == Wanted::Any || record.ok)
+    let records = rehearse::records(disk, destination).ok()?;
+    records.into_iter().rev().find(|record| wanted == Wanted::Any || record.ok)
 }
 
 /// Which rehearsal.

@@ -9,5 +9,5 @@ mod run;
 mod scratch;
 mod statements;
 
-pub use record::{append, last, records};
+pub use record::records;
 pub use run::{Rehearsal, run};

@@ -27,19 +27,11 @@ pub fn records(disk: &Disk, destination: &Path) -> io::Result<Vec<RehearsalRecor
     }
 }
 
-/// The last rehearsal of a destination.
-///
-/// # Errors
-/// As [`records`].
-pub fn last(disk: &Disk, destination: &Path) -> io::Result<Option<RehearsalRecord>> {
-    Ok(records(disk, destination)?.pop())
-}
-
 /// Appends a rehearsal, durably. A line that was cut before is ended first.
 ///
 /// # Errors
 /// As writing and syncing files.
-pub fn append(disk: &Disk, destination: &Path, record: &RehearsalRecord) -> io::Result<()> {
+pub(super) fn append(disk: &Disk, destination: &Path, record: &RehearsalRecord) -> io::Result<()> {
     let path = destination.join(FILE);
     let mut file = match disk.create(&path) {
         Ok(file) => file,

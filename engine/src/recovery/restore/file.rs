@@ -173,12 +173,14 @@ impl<'a> FileRestorer<'a> {
         let mut check = Check::new(expected, self.block_bytes);
         while let Some((at, layer)) = layers.pop() {
             let done = self.write_layer(at, layer, file, wanted, &mut check)?;
-            let (size, has) = (layer.stamp.size, file.size()?);
-            // What a file was longer in an older backup is gone in a newer one.
-            if size < has {
-                file.set_size(size)?;
-            } else if matches!(layer.content, Content::Whole(_)) && done != size {
+            let size = layer.stamp.size;
+            if matches!(layer.content, Content::Whole(_)) && done != size {
                 return Err(invalid("its size is not what the list says"));
+            }
+            // What a file was longer in an older backup is gone in a newer one. But of a file
+            // that was there already, blocks behind an older end may be right.
+            if matches!(wanted, Wanted::All) && size < file.size()? {
+                file.set_size(size)?;
             }
         }
         if file.size()? != entry.stamp.size {

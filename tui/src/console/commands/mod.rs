@@ -80,6 +80,9 @@ pub enum CommandId {
     RestorePoints,
     CheckArchive,
     SetUpArchive,
+    Recover,
+    RecoveryMap,
+    Rehearse,
 }
 
 /// Where a command can be given.

@@ -67,6 +67,8 @@ table! {
         "Take a backup: incremental when a usable full one exists and the chain is short.";
     BackupFull "backup-full" [Key::Char('B')] BACKUPS, "", Serious, [Writable, Local, Destination, Connected],
         "Take a full backup.";
+    Recover "recover" [Key::Char('R')] BACKUPS, "recover", Grave, [Writable, Instance, Local],
+        "Recover the instance, step by step; or decide about a recovery that is paused or done.";
     VerifyBackups "verify" [Key::Char('v')] BACKUPS, "verify", Serious, [Writable, Local, Destination],
         "Verify everything stored: every byte, and that WAL is continuous.";
     VerifyQuick "verify-quick" [Key::Char('V')] BACKUPS, "", Serious, [Writable, Local, Destination],
@@ -79,6 +81,10 @@ table! {
         "Prove that archiving works: send a WAL segment through.";
     SetUpArchive "backup-setup" [Key::Char('S')] BACKUPS, "set up", Serious, [Writable, Instance, Local],
         "Set up the backup destination and the WAL archive; what changes is shown first.";
+    RecoveryMap "recovery-map" [Key::Char('M')] BACKUPS, "map", None, [Instance, Local],
+        "Show what can be recovered to: timelines, backups, WAL, gaps, restore points.";
+    Rehearse "rehearse" [Key::Char('T')] BACKUPS, "rehearse", Serious, [Writable, Local, Destination],
+        "Test a recovery: into a scratch directory, checked, measured and removed.";
     DeleteBackup "delete-backup" [Key::Char('D')] BACKUPS, "delete", Grave, [Writable, Local, Destination, Backup],
         "Delete the backup, and the WAL that only it needed.";
     Open "open" [Key::Enter] Scope::List, "open", None, [Row],

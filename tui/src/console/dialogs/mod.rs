@@ -9,10 +9,13 @@ pub mod input;
 pub mod job;
 pub mod pick;
 pub mod plan;
+pub mod recovery;
+pub mod stand;
 pub mod stop;
 pub mod text_view;
 pub mod typed;
 
+use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 use pgdeck_engine::api::{Fleet, InstanceId, JobId, StopMode};
 use ratatui::buffer::Buffer;
@@ -45,6 +48,10 @@ pub enum Dialog {
     Job(job::JobView),
     /// What would be done, to be confirmed.
     Plan(plan::Plan),
+    /// Recovery, step by step.
+    Recovery(Box<recovery::Flow>),
+    /// How a recovery stands.
+    Stand(Box<stand::Stand>),
 }
 
 /// What a key in a dialog leads to.
@@ -78,6 +85,12 @@ pub enum Outcome {
     Quit(pick::QuitChoice),
     /// Copy this text.
     Copy(String),
+    /// The recovery flow, which stays, needs this.
+    Recovery(recovery::Ask),
+    /// The instance has to be stopped before its plan can be carried out.
+    StopFirst,
+    /// This is to be done with a recovery that stands; the dialog stays.
+    Stand(stand::Choice, InstanceId),
 }
 
 impl Dialog {
@@ -93,7 +106,9 @@ impl Dialog {
             Self::Pick(dialog) => dialog.key(key, context),
             Self::Text(dialog) => dialog.key(key, context.body),
             Self::Job(dialog) => dialog.key(key, context),
-            Self::Plan(dialog) => dialog.key(key, context.body),
+            Self::Plan(dialog) => dialog.key(key, context),
+            Self::Recovery(dialog) => dialog.key(event, context),
+            Self::Stand(dialog) => dialog.key(key, context),
         }
     }
 
@@ -103,6 +118,7 @@ impl Dialog {
             Self::Typed(dialog) => dialog.paste(text),
             Self::Finder(dialog) => dialog.paste(text),
             Self::Input(dialog) => dialog.paste(text),
+            Self::Recovery(dialog) => dialog.paste(text),
             _ => Outcome::Stay,
         }
     }
@@ -124,7 +140,9 @@ impl Dialog {
             Self::Pick(dialog) => dialog.view(context, look, area, buf),
             Self::Text(dialog) => dialog.view(look, area, buf),
             Self::Job(dialog) => dialog.view(context, look, area, buf),
-            Self::Plan(dialog) => dialog.view(look, area, buf),
+            Self::Plan(dialog) => dialog.view(context, look, area, buf),
+            Self::Recovery(dialog) => dialog.view(context, look, area, buf),
+            Self::Stand(dialog) => dialog.view(context, look, area, buf),
         }
     }
 }
@@ -138,4 +156,6 @@ pub struct Context<'a> {
     pub body: Rect,
     /// Whose time is shown.
     pub zone: Zone,
+    /// The time.
+    pub now: DateTime<Utc>,
 }

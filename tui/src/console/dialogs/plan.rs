@@ -1,18 +1,23 @@
 //! Danger grade 2 with a plan: what would be done, read before it is confirmed. The answer is no
 //! unless `y` is typed.
 
-use pgdeck_engine::api::{Error, RequestId};
+use std::sync::Arc;
+
+use pgdeck_engine::api::{Error, InstanceState, RecoveryPlan, RequestId};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::Outcome;
+use super::{Context, Outcome};
 use crate::console::actions::Action;
 use crate::console::keys::Key;
 use crate::console::look::Look;
-use crate::console::widgets::window::{Line, Window, fact_lines, wrap_into};
+use crate::console::widgets::window::{Line, Window, fact_lines, wrap_into, wrap_pieces};
 use crate::console::widgets::{line_of, put_spans};
 use crate::text;
 use crate::theme::Role;
+
+/// Columns of the words before the facts of a recovery's plan.
+const PLAN_INDENT: usize = 13;
 
 /// How far the plan is.
 #[derive(Debug)]
@@ -65,18 +70,43 @@ impl Plan {
         }
     }
 
+    /// What it would do.
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Takes the plan of a recovery, if it waits for this answer.
+    pub fn complete_recovery(&mut self, request: RequestId, made: &Arc<RecoveryPlan>, text: &str) {
+        if let (true, Action::Recover { plan, .. }) = (self.awaits(request), &mut self.action) {
+            *plan = Some(Arc::clone(made));
+            self.complete(request, text);
+        }
+    }
+
+    /// Whether the instance has to be stopped first.
+    fn is_held(&self, context: &Context<'_>) -> bool {
+        let Action::Recover { instance, request, .. } = &self.action else { return false };
+        let state = context.fleet.get(instance).map(|one| one.status.state);
+        request.to.is_none() && state.is_some_and(InstanceState::has_process)
+    }
+
     /// Says why it cannot be carried out.
     pub fn refuse(&mut self, error: &Error) {
         self.readiness = Readiness::Refused;
         self.body = format!("It cannot be done: {}\n{}\n{}", error.fact, error.detail, error.hint);
     }
 
-    pub(super) fn key(&mut self, key: Option<Key>, area: Rect) -> Outcome {
+    pub(super) fn key(&mut self, key: Option<Key>, context: &Context<'_>) -> Outcome {
+        let area = context.body;
+        let is_ready = matches!(self.readiness, Readiness::Ready);
+        let is_held = self.is_held(context);
         let page = usize::from(area.height.saturating_sub(4)).max(1);
         match key {
-            Some(Key::Char('y' | 'Y')) if matches!(self.readiness, Readiness::Ready) => {
+            Some(Key::Char('y' | 'Y')) if is_ready && !is_held => {
                 return Outcome::Do(self.action.clone());
             }
+            Some(Key::Char('s')) if is_ready && is_held => return Outcome::StopFirst,
             Some(Key::Char('n' | 'N' | 'q') | Key::Esc | Key::Enter) => return Outcome::Close,
             Some(Key::Down | Key::Char('j')) => self.scroll = self.scroll.saturating_add(1),
             Some(Key::Up | Key::Char('k')) => self.scroll = self.scroll.saturating_sub(1),
@@ -97,12 +127,25 @@ impl Plan {
         let label = self.facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 2;
         let of = |value: &str| text::wrap(value, width.saturating_sub(label)).line_count().max(1);
         let facts: usize = self.facts.iter().map(|(_, value)| of(value)).sum();
-        facts + 1 + text::wrap(&self.body, width).line_count()
+        let is_indented =
+            matches!((&self.action, &self.readiness), (Action::Recover { .. }, Readiness::Ready));
+        if !is_indented {
+            return facts + 1 + text::wrap(&self.body, width).line_count();
+        }
+        let of = |line: &str| match line.split_at_checked(PLAN_INDENT) {
+            Some((_, value)) => text::wrap(value, width.saturating_sub(PLAN_INDENT)).line_count(),
+            None => text::wrap(line, width).line_count(),
+        };
+        facts + 1 + self.body.lines().map(|line| of(line).max(1)).sum::<usize>()
     }
 
     fn lines(&self, look: &Look, width: usize) -> Vec<Line> {
         let mut lines = fact_lines(look, &self.facts, width);
         lines.push(Vec::new());
+        if matches!(self.action, Action::Recover { .. }) {
+            lines.extend(self.recovery_lines(look, width));
+            return lines;
+        }
         for line in self.body.lines() {
             let role = match (&self.readiness, line.as_bytes().first()) {
                 (Readiness::Refused, _) => Role::Error,
@@ -115,7 +158,40 @@ impl Plan {
         lines
     }
 
-    pub(super) fn view(&self, look: &Look, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    /// The plan of a recovery: a word in front of each fact, long ones wrapped beside it.
+    fn recovery_lines(&self, look: &Look, width: usize) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for line in self.body.lines() {
+            let line = text::clean(line);
+            let word = line.split_whitespace().next().unwrap_or_default();
+            let role = match (&self.readiness, word) {
+                (Readiness::Refused, _) => Role::Error,
+                (_, "WARNING") => Role::Warn,
+                (_, "REPLACES") => Role::Danger,
+                _ => Role::Text,
+            };
+            match (&self.readiness, line.split_at_checked(PLAN_INDENT)) {
+                (Readiness::Ready, Some((label, value))) => {
+                    let label = (label.to_owned(), look.style(role));
+                    lines.extend(wrap_pieces(
+                        label,
+                        &[(value.to_owned(), look.style(role))],
+                        width,
+                    ));
+                }
+                _ => wrap_into(&mut lines, &line, "", width, look.style(role)),
+            }
+        }
+        lines
+    }
+
+    pub(super) fn view(
+        &self,
+        context: &Context<'_>,
+        look: &Look,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
         let lines = self.lines(look, Window::text_width(area));
         let inner = Window::new(&self.title).danger().frame(look, area, lines.len() + 2, buf);
         let room = usize::from(inner.height.saturating_sub(2));
@@ -125,11 +201,16 @@ impl Plan {
         }
         let row = inner.bottom().saturating_sub(1);
         let foot = Rect::new(inner.x, row, inner.width, 1);
-        put_spans(buf, foot, &self.foot(look, (first, room, lines.len())));
+        put_spans(buf, foot, &self.foot(look, self.is_held(context), (first, room, lines.len())));
         Some(Position::new(inner.x, row))
     }
 
-    fn foot(&self, look: &Look, (first, room, count): (usize, usize, usize)) -> Line {
+    fn foot(
+        &self,
+        look: &Look,
+        is_held: bool,
+        (first, room, count): (usize, usize, usize),
+    ) -> Line {
         let mut spans: Line = Vec::new();
         if count > room {
             let last = (first + room).min(count);
@@ -137,9 +218,20 @@ impl Plan {
             spans.push((text, look.style(Role::Warn)));
         }
         match self.readiness {
+            Readiness::Ready if is_held => {
+                spans.push(("The instance runs: ".to_owned(), look.style(Role::Warn)));
+                spans.push(("s".to_owned(), look.style(Role::Key)));
+                spans.push((" stops it first   ".to_owned(), look.style(Role::Text)));
+                spans.push(("Esc".to_owned(), look.style(Role::Key)));
+                spans.push((" back".to_owned(), look.style(Role::Text)));
+            }
             Readiness::Ready => {
                 spans.push(("y".to_owned(), look.style(Role::Key)));
-                spans.push((" does it   ".to_owned(), look.style(Role::Text)));
+                let does = match self.action {
+                    Action::Recover { .. } => " asks for the name   ",
+                    _ => " does it   ",
+                };
+                spans.push((does.to_owned(), look.style(Role::Text)));
                 spans.push((">No<".to_owned(), look.style(Role::Selection)));
                 spans.push((" Enter, Esc, n".to_owned(), look.style(Role::Key)));
             }

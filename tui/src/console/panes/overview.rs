@@ -17,8 +17,6 @@ use crate::console::widgets::table::{self, Row, View};
 use crate::console::widgets::{line_of, put};
 use crate::theme::Role;
 
-/// Lines above the messages: health, data, next.
-const HEAD: u16 = 3;
 /// Rows of messages at least, and this part of the height at most.
 const ROWS_MIN: u16 = 3;
 const ROWS_PART: u16 = 6;
@@ -28,6 +26,7 @@ const ROWS_PART: u16 = 6;
 pub struct Overview {
     list: ListState<messages::Key>,
     shown: Vec<Message>,
+    head_lines: u16,
 }
 
 /// Rows there are for messages in a pane of this height.
@@ -91,6 +90,7 @@ impl Overview {
 impl Pane for Overview {
     fn settle(&mut self, context: &Context<'_>, height: usize) {
         let all = context.snapshot.map(|snapshot| snapshot.messages.as_slice()).unwrap_or_default();
+        self.head_lines = head::height(context.snapshot);
         let filter = self.list.filter();
         let accepts = |message: &&Message| {
             filter.is_empty()
@@ -125,7 +125,7 @@ impl Pane for Overview {
     fn row_at(&self, line: usize) -> Option<usize> {
         let window = self.list.window();
         // The head, a blank line and the heading stand above the rows.
-        let on_screen = line.checked_sub(usize::from(HEAD) + 2)?;
+        let on_screen = line.checked_sub(usize::from(self.head_lines) + 2)?;
         (on_screen < window.height).then_some(window.offset + on_screen)
     }
 
@@ -137,9 +137,10 @@ impl Pane for Overview {
             return None;
         };
         let inside = Rect::new(area.x + 1, area.y, area.width.saturating_sub(2), area.height);
-        let head = Rect { height: HEAD.min(inside.height), ..inside };
-        block::draw_cut(&head::head(snapshot), canvas.look, head, canvas.buf);
-        let top = (area.y + HEAD + 1).min(area.bottom());
+        let lines = head::height(Some(snapshot));
+        let head = Rect { height: lines.min(inside.height), ..inside };
+        block::draw_cut(&head::head(snapshot, context.zone), canvas.look, head, canvas.buf);
+        let top = (area.y + lines + 1).min(area.bottom());
         let height = self.lines(area.height).min(area.bottom() - top);
         let cursor = self.draw_messages(
             snapshot,

@@ -5,6 +5,7 @@ mod danger;
 mod dialogs;
 mod lists;
 mod protected;
+mod recovery;
 mod routes;
 mod sample;
 mod screens;
@@ -110,12 +111,19 @@ impl Driver {
 
     /// The screen in ASCII without colours. Lines with reversed cells begin with `>`.
     fn screen(&self) -> String {
-        let policy = TerminalPolicy {
-            family: Family::Vt100,
-            depth: ColourDepth::Mono,
-            charset: Charset::Ascii,
-            pace: Pace::Normal,
-        };
+        let out = self.drawn(Family::Vt220, Charset::Ascii);
+        assert!(out.is_ascii(), "not ASCII: {out}");
+        out
+    }
+
+    /// The same in UTF-8, as with NO_COLOR.
+    fn utf8(&self) -> String {
+        self.drawn(Family::Xterm, Charset::Utf8)
+    }
+
+    fn drawn(&self, family: Family, charset: Charset) -> String {
+        let depth = ColourDepth::Mono;
+        let policy = TerminalPolicy { family, depth, charset, pace: Pace::Normal };
         let theme = Theme::load("mono", None, &policy).unwrap();
         let look = Look { theme, symbols: Symbols::of(&policy) };
         let area = Rect::new(0, 0, self.state.size.0, self.state.size.1);
@@ -133,7 +141,6 @@ impl Driver {
             out.push_str(line.trim_end());
             out.push('\n');
         }
-        assert!(out.is_ascii(), "not ASCII: {out}");
         out
     }
 }

@@ -109,6 +109,25 @@ pub(super) fn protection() -> Protection {
         newest_segment: Some("00000003000000010000004A".to_owned()),
         durable_commit_at: Some(now() - TimeDelta::seconds(277)),
         durable_lsn: Some(lsn(0x1_4A00_0000)),
+        rehearsal: Some(rehearsal()),
+    }
+}
+
+/// A rehearsal of three days ago that went well.
+pub(super) fn rehearsal() -> RehearsalRecord {
+    RehearsalRecord {
+        at: hours_ago(75),
+        ok: true,
+        target: "the latest position".to_owned(),
+        backup: backup(96, None).label,
+        reached: Some(lsn(0x1_4900_0000)),
+        last_commit_at: Some(hours_ago(75)),
+        restore_seconds: 190.0,
+        restore_bytes: 12 << 30,
+        replay_seconds: 65.0,
+        replay_bytes: 3 << 30,
+        checks: vec!["pg_amcheck: 412 relations are sound".to_owned()],
+        error: None,
     }
 }
 

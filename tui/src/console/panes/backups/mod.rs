@@ -3,7 +3,7 @@
 pub(in crate::console) mod detail;
 mod rows;
 mod timeline;
-mod view;
+pub(in crate::console) mod view;
 
 use std::collections::VecDeque;
 

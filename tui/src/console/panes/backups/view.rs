@@ -1,13 +1,17 @@
 //! The lines above the list: how well the data is protected.
 
 use pgdeck_engine::api::{
-    ArchiverStatus, BackupStatus, Holder, HolderKind, Locality, Protection, Snapshot,
+    ArchiverStatus, BackupStatus, Holder, HolderKind, Locality, Protection, RehearsalRecord,
+    Snapshot,
 };
 
 use super::Throughput;
 use super::rows::seconds_between;
+use crate::console::dialogs::recovery::words;
+use crate::console::dialogs::stand;
 use crate::console::panes::{Context, stale_text};
 use crate::console::widgets::age;
+use crate::console::zone::Zone;
 use crate::text;
 use crate::theme::Role;
 
@@ -25,7 +29,13 @@ pub(super) fn head(
         let text = "Its backups are on another machine: run pgdeck there.".to_owned();
         return vec![("Destination", vec![(text, Role::Dim)])];
     }
-    let mut lines = vec![("Destination", destination(snapshot))];
+    let mut lines = Vec::new();
+    let state = snapshot.recovery.get();
+    if let Some((state, banner)) = state.and_then(|it| Some((it, stand::banner(it, context.zone)?)))
+    {
+        lines.push(("Recovery", vec![banner, (stand::decision(state).to_owned(), Role::Key)]));
+    }
+    lines.push(("Destination", destination(snapshot)));
     if let Some(stale) = stale_text(&snapshot.protection, context.now) {
         lines.push(("", vec![(stale, Role::Stale)]));
     }
@@ -42,6 +52,7 @@ pub(super) fn head(
     if let Some(window) = window(protection, context) {
         lines.push(("Recoverable", window));
     }
+    lines.push(("Proof", proven(protection, context)));
     if !protection.gaps.is_empty() {
         lines.push(("Gaps", gaps(protection)));
     }
@@ -183,6 +194,46 @@ fn window(protection: &Protection, context: &Context<'_>) -> Option<Vec<(String,
     let gaps = if protection.gaps.is_empty() { ", no gap" } else { "" };
     let text = format!("{} to {} ({span}){gaps}", zone.date_time(from), zone.date_time(to));
     Some(vec![(text, Role::Text)])
+}
+
+/// When it was last proven that recovery works, and how long it took.
+fn proven(protection: &Protection, context: &Context<'_>) -> Vec<(String, Role)> {
+    let Some(last) = &protection.rehearsal else {
+        let role = if protection.newest_complete().is_some() { Role::Warn } else { Role::Dim };
+        return vec![("never rehearsed: T does it and measures the RTO".to_owned(), role)];
+    };
+    let since = text::age(seconds_between(last.at, context.now));
+    if !last.ok {
+        let error = last.error.as_deref().unwrap_or("a check failed");
+        return vec![(format!("FAILED {since} ago: {}", text::clean(error)), Role::Error)];
+    }
+    let (restore, replay) = (last.restore_seconds, last.replay_seconds);
+    vec![
+        (format!("RTO {}", words::duration(restore + replay)), Role::Ok),
+        (
+            format!(
+                " measured {since} ago (restore {}, replay {})",
+                words::duration(restore),
+                words::duration(replay)
+            ),
+            Role::Text,
+        ),
+    ]
+}
+
+/// The last rehearsal in one sentence.
+pub(in crate::console) fn proof(last: &RehearsalRecord, zone: Zone) -> String {
+    let at = zone.date_time(last.at);
+    match &last.error {
+        None if last.ok => format!(
+            "{at}: {} restored in {}, {} of WAL replayed in {}",
+            text::bytes(last.restore_bytes),
+            words::duration(last.restore_seconds),
+            text::bytes(last.replay_bytes),
+            words::duration(last.replay_seconds)
+        ),
+        error => format!("{at}: FAILED: {}", error.as_deref().unwrap_or("a check failed")),
+    }
 }
 
 fn gaps(protection: &Protection) -> Vec<(String, Role)> {

@@ -1,20 +1,39 @@
 //! The three lines everything begins with: is it healthy, is my data safe, what do I press next.
 
-use pgdeck_engine::api::{DestinationHealth, InstanceState, MessageCode, Severity, Snapshot};
+use pgdeck_engine::api::{
+    DestinationHealth, InstanceState, MessageCode, RecoveryPhase, Severity, Snapshot,
+};
 
 use super::block::Block;
+use crate::console::dialogs::stand;
 use crate::console::look::state_role;
+use crate::console::zone::Zone;
 use crate::text::plural;
 use crate::theme::Role;
 
 /// The three lines.
 #[must_use]
-pub(super) fn head(snapshot: &Snapshot) -> Block {
+pub(super) fn head(snapshot: &Snapshot, zone: Zone) -> Block {
     let mut block = Block::new("", None);
     block.add("Health", health(snapshot));
     block.add("Data", safety(snapshot));
+    if let Some(banner) = recovery(snapshot, zone) {
+        block.add("Recovery", vec![banner]);
+    }
     block.add("Next", vec![(next(snapshot), Role::Key)]);
     block
+}
+
+/// A recovery that wants a decision.
+fn recovery(snapshot: &Snapshot, zone: Zone) -> Option<(String, Role)> {
+    snapshot.recovery.get().and_then(|state| stand::banner(state, zone))
+}
+
+/// Lines of the head.
+#[must_use]
+pub(super) fn height(snapshot: Option<&Snapshot>) -> u16 {
+    let has_banner = snapshot.is_some_and(|one| recovery(one, Zone::Utc).is_some());
+    3 + u16::from(has_banner)
 }
 
 fn health(snapshot: &Snapshot) -> Vec<(String, Role)> {
@@ -78,9 +97,23 @@ fn safety(snapshot: &Snapshot) -> Vec<(String, Role)> {
     pieces
 }
 
+/// Whether a recovery is half done.
+fn is_half_done(phase: Option<RecoveryPhase>) -> bool {
+    let settled = [RecoveryPhase::Paused, RecoveryPhase::Promoted, RecoveryPhase::Standby];
+    phase.is_some_and(|phase| !settled.contains(&phase))
+}
+
 fn next(snapshot: &Snapshot) -> String {
+    let phase = snapshot.recovery.get().map(|state| state.phase);
     let by_state = match snapshot.status.state {
         InstanceState::Stopped => Some("s starts it"),
+        InstanceState::DataDirectoryMissing | InstanceState::NotACluster => {
+            Some("o recovers it from its backups; only unmounted? mount it, then R")
+        }
+        _ if phase == Some(RecoveryPhase::Paused) => {
+            Some("8, then R: p promotes, f goes further, e earlier target, u undo")
+        }
+        _ if is_half_done(phase) => Some("8, then R: run the recovery again, or undo it"),
         InstanceState::Crashed => Some("6 reads the log, s starts it: it recovers by itself"),
         _ => None,
     };
