@@ -293,7 +293,7 @@ impl Run<'_> {
             .work(move |site, document, _| {
                 let disk = &site.backup.disk;
                 let places = Place::all(&document.state.plan, &document.version_directory);
-                aside::clear(disk, &document.state.plan, &places)?;
+                aside::clear(disk, &document.state.plan, &places, &document.unused)?;
                 document.enter(disk, RecoveryPhase::Restoring)?;
                 Ok(Outcome::Done)
             })
