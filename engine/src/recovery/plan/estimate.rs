@@ -120,7 +120,7 @@ mod tests {
         };
         // The last line may be cut.
         let lines = [record(true, 1000), record(true, 2000), record(false, 9000), "{\"at".into()];
-        std::fs::write(root.path().join(REHEARSALS_FILE), lines.join("\n")).unwrap();
+        std::fs::write(root.path().join("rehearsals.jsonl"), lines.join("\n")).unwrap();
         let rehearsed = speed(&backup);
         assert_eq!(rehearsed, Speeds { restore: 1000.0, replay: 500.0, is_measured: true });
         let any = last_rehearsal(&disk, root.path(), Wanted::Any).unwrap();
