@@ -127,7 +127,9 @@ async fn perform_with(order: Order, disk: Disk) -> pgdeck_engine::api::Result<St
     let (id, phase) = (job.id().clone(), order.cancel_in.clone());
     tokio::task::spawn_local(async move {
         let mut jobs = board.subscribe();
-        let is_there = |jobs: &std::sync::Arc<Vec<JobStatus>>| jobs.iter().any(|one| one.progress.phase == phase);
+        let is_there = |jobs: &std::sync::Arc<Vec<JobStatus>>| {
+            jobs.iter().any(|one| one.progress.phase == phase)
+        };
         if !phase.is_empty() && jobs.wait_for(is_there).await.is_ok() {
             board.control(&id, JobControl::Cancel).unwrap();
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::words;
 use crate::console::keys::Key;
-use crate::console::row_filter::RowFilter;
 use crate::console::look::Look;
+use crate::console::row_filter::RowFilter;
 use crate::console::widgets::line_edit::LineEdit;
 use crate::console::widgets::table::{self, Column, Row, View};
 use crate::console::widgets::{line_of, put};
