@@ -9,7 +9,7 @@ mod recovery;
 
 use std::fs;
 
-use pgdeck_engine::api::{OldData, RecoveryAction};
+use pgdeck_engine::api::{OldData, RecoveryAction, RecoveryRole};
 use pgdeck_tests::Major;
 use recovery::scene::Scene;
 
@@ -184,4 +184,51 @@ fn wal_that_is_nowhere_else_is_saved() {
     let archived = pgdeck_tests::wal::archived(scene.repository.destination());
     let partial = archived.iter().any(|name| name.contains(".partial"));
     assert!(partial, "the saved segment was not full: {archived:?}");
+}
+
+/// Cancelled on the way: what it leaves is gone on with.
+#[test]
+fn a_cancelled_recovery_goes_on() {
+    let scene = Scene::new(Major::V16);
+    scene.stop();
+    let plan = scene.plan();
+    for phase in ["moving the old data aside", "restoring", "replaying WAL"] {
+        let said = scene.cancelled_in(&plan, phase).err();
+        assert!(said.starts_with("cancelled"), "{phase}: {said}");
+        assert!(!scene.repository.instance.is_running(), "{phase}");
+    }
+    scene.recover(&plan).ok();
+    assert_eq!(scene.markers(), "a b");
+    // Again, while its server waits; and after that was stopped.
+    scene.recover(&plan).ok();
+    scene.stop();
+    scene.recover(&plan).ok();
+    assert_eq!(scene.sql("select pg_is_in_recovery()"), "t");
+    let other = scene.plan_to("0/7777777".parse().unwrap());
+    let said = scene.recover(&other).err();
+    assert!(said.starts_with("recovery_unfinished"), "{said}");
+    scene.step("promote").ok();
+    let said = scene.recover(&plan).err();
+    assert!(said.starts_with("recovery_unfinished") && said.contains("discard"), "{said}");
+}
+
+/// Beside a cluster that runs: a standby with a port of its own.
+#[test]
+fn a_standby_is_built_in_another_directory() {
+    let scene = Scene::new(Major::V17);
+    let mut plan = scene.plan();
+    let port = scene.repository.instance.port() + 20_000;
+    plan.directory = scene.repository.instance.directory().join("copy's place");
+    plan.replaced = None;
+    plan.port = Some(port);
+    plan.role = RecoveryRole::Standby(Some(scene.repository.instance.conninfo()));
+    let said = scene.recover(&plan).ok();
+    assert!(said.contains("is a standby"), "{said}");
+    let received = "select count(*) from pg_stat_replication where state = 'streaming'";
+    let streams = || scene.sql(received) == "1";
+    assert!(pgdeck_tests::proc::wait_for(std::time::Duration::from_secs(60), streams));
+    let conf = fs::read_to_string(plan.directory.join("postgresql.auto.conf")).unwrap();
+    assert!(conf.contains("archive_mode = 'off'") && conf.contains("primary_conninfo"), "{conf}");
+    assert!(plan.directory.join("standby.signal").exists());
+    assert_eq!(scene.sql("select pg_is_in_recovery()"), "f", "the instance itself");
 }

@@ -8,13 +8,18 @@
 mod recovery;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pgdeck_engine::api::RecoveryAction;
 use pgdeck_tests::Major;
 use recovery::scene::Scene;
 
 const MARKERS: &str = "a b b c d0 d1 d2";
+
+/// Where a segment is while it is missing.
+fn hidden(path: &Path) -> PathBuf {
+    path.parent().unwrap().with_file_name("hidden")
+}
 
 /// Breaks the WAL, recovers with promotion asked for, and mends it.
 fn check(major: Major, broken: usize, code: &str, words: &[&str], break_it: fn(&Path)) {
@@ -23,9 +28,7 @@ fn check(major: Major, broken: usize, code: &str, words: &[&str], break_it: fn(&
     let mut plan = scene.plan();
     plan.action = RecoveryAction::Promote;
     let path = scene.archived(&names[broken]);
-    let aside = scene.repository.instance.directory().join("whole");
-    fs::rename(&path, &aside).unwrap();
-    fs::copy(&aside, &path).unwrap();
+    let whole = fs::read(&path).unwrap();
     break_it(&path);
     let said = scene.recover(&plan).err();
     assert!(said.starts_with(code), "{said}");
@@ -36,7 +39,12 @@ fn check(major: Major, broken: usize, code: &str, words: &[&str], break_it: fn(&
     assert!(!said.contains("starting up"), "harmless lines are hidden: {said}");
     assert!(scene.data().join("recovery.signal").exists(), "it was not promoted");
     assert!(scene.data().join("pgdeck_recovery/kept/base").exists());
-    fs::rename(&aside, &path).unwrap();
+    if path.exists() {
+        // In place: it must stay the server's.
+        fs::write(&path, whole).unwrap();
+    } else {
+        fs::rename(hidden(&path), &path).unwrap();
+    }
     let said = scene.recover(&plan).ok();
     assert!(said.contains("promoted"), "{said}");
     assert_eq!(scene.markers(), MARKERS);
@@ -45,7 +53,7 @@ fn check(major: Major, broken: usize, code: &str, words: &[&str], break_it: fn(&
 #[test]
 fn a_segment_is_missing() {
     check(Major::V15, 1, "replay_failed", &["is missing from the WAL archive"], |path| {
-        fs::remove_file(path).unwrap();
+        fs::rename(path, hidden(path)).unwrap();
     });
 }
 

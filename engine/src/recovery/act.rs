@@ -69,6 +69,13 @@ pub(super) async fn act(server: &Site, plan: &RecoveryPlan, reached: Reached) ->
     }
 }
 
+/// The error of a recovery that was told to stop where its server waits already.
+pub(super) fn cancelled() -> Error {
+    Error::new(ErrorCode::Cancelled, "the recovery was cancelled")
+        .detail("the server waits at its target, readable only")
+        .hint("Promote it with 'pgdeck recover promote', or 'pgdeck recover undo'.")
+}
+
 async fn promote(server: &Site) -> Result<()> {
     let mut session = Session::new(server);
     let mut status = server.look_async().await;

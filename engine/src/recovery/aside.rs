@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::layout::{Place, PlaceKind};
+use super::layout::{DIRECTORY, Place, PlaceKind, names_in};
 use crate::api::{Error, ErrorCode, OldData, RecoveryPlan, Result};
 use crate::pg::control_file::CONTROL_FILE_PATH;
 use crate::sys::disk::{Disk, Entry, EntryKind};
@@ -16,12 +16,19 @@ pub(super) type Failed = (PathBuf, io::Error);
 ///
 /// # Errors
 /// `RestoreFailed` with the path.
-pub(super) fn clear(disk: &Disk, plan: &RecoveryPlan, places: &[Place]) -> Result<()> {
+pub(super) fn clear(
+    disk: &Disk,
+    plan: &RecoveryPlan,
+    places: &[Place],
+    unused: &[PathBuf],
+) -> Result<()> {
     let cleared = match plan.old_data {
         OldData::Keep => places.iter().try_for_each(|place| keep(disk, place)),
         OldData::Discard => unarm(disk, &plan.directory)
-            .and_then(|()| places.iter().try_for_each(|place| discard(disk, place))),
-        OldData::Rewrite => unarm(disk, &plan.directory),
+            .and_then(|()| places.iter().try_for_each(|place| discard(disk, place)))
+            .and_then(|()| unused.iter().try_for_each(|path| empty(disk, path))),
+        OldData::Rewrite => unarm(disk, &plan.directory)
+            .and_then(|()| unused.iter().try_for_each(|path| empty(disk, path))),
     };
     cleared.map_err(|(path, error)| {
         let fact = format!("the old data cannot be moved out of the way: \"{}\"", path.display());
@@ -92,6 +99,19 @@ pub(super) fn discard(disk: &Disk, place: &Place) -> std::result::Result<(), Fai
     Ok(())
 }
 
+/// Removes what is in a directory, and the directory where that is possible: it may be a mount
+/// point.
+pub(super) fn empty(disk: &Disk, path: &Path) -> std::result::Result<(), Failed> {
+    for name in names_in(disk, path).map_err(|error| (path.to_path_buf(), error))? {
+        let below = path.join(name);
+        if !below.ends_with("lost+found") && !below.ends_with(DIRECTORY) {
+            disk.remove_tree(&below).map_err(|error| (below.clone(), error))?;
+        }
+    }
+    let _ = disk.remove_directory(path);
+    Ok(())
+}
+
 /// Directories of the old data that the new places do not use: where its `pg_wal` is, and the
 /// version directories of its tablespaces.
 pub(super) fn unused(disk: &Disk, plan: &RecoveryPlan, places: &[Place]) -> Vec<PathBuf> {
@@ -150,7 +170,7 @@ mod tests {
         let (root, plan) = cluster();
         let places = Place::all(&plan, VERSION);
         for _ in 0..2 {
-            clear(&Disk::real(), &plan, &places).unwrap();
+            clear(&Disk::real(), &plan, &places, &[]).unwrap();
             assert_eq!(names(&root.path().join("data")), ["lost+found", "pgdeck_recovery"]);
             assert_eq!(names(&places[0].kept()), ["base", "global"]);
             assert_eq!(names(&places[1].kept()), ["archive_status"]);
@@ -164,11 +184,15 @@ mod tests {
         let (root, mut plan) = cluster();
         let places = Place::all(&plan, VERSION);
         plan.old_data = OldData::Rewrite;
-        clear(&Disk::real(), &plan, &places).unwrap();
+        clear(&Disk::real(), &plan, &places, &[]).unwrap();
         assert!(!root.path().join("data/global/pg_control").exists());
         assert!(root.path().join("data/base/5/1").exists());
         plan.old_data = OldData::Discard;
-        clear(&Disk::real(), &plan, &places).unwrap();
+        let unused = [root.path().join("unused")];
+        fs::create_dir_all(unused[0].join("lost+found")).unwrap();
+        fs::write(unused[0].join("file"), "old").unwrap();
+        clear(&Disk::real(), &plan, &places, &unused).unwrap();
+        assert_eq!(names(&unused[0]), ["lost+found"]);
         assert_eq!(names(&root.path().join("data")), ["lost+found"]);
         assert_eq!(names(&root.path().join("space")), ["PG_14_202107181"]);
     }

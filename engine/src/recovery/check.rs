@@ -19,6 +19,9 @@ use crate::pg::wal::WalFileName;
 use crate::sys::disk::Disk;
 use crate::sys::{clock, process, process_table};
 
+/// Names by which a directory is known as a cluster's, whatever else of it is gone.
+const CLUSTER_NAMES: [&str; 7] =
+    ["PG_VERSION", "base", "global", "pg_wal", "pg_xact", "pg_tblspc", "postgresql.auto.conf"];
 /// Directories that a server makes in `pg_wal`, and what pgdeck puts there.
 const WAL_DIRECTORIES: [&str; 3] = ["archive_status", "summaries", "pgdeck-prefetch"];
 
@@ -203,7 +206,7 @@ fn check_place(disk: &Disk, place: &Place, site: &RecoverySite) -> Result<()> {
     };
     let stranger = match place.kind {
         PlaceKind::Data => {
-            let is_cluster = names.iter().any(|name| name == "PG_VERSION" || name == "global");
+            let is_cluster = names.iter().any(|name| CLUSTER_NAMES.contains(&name.as_str()));
             names.first().filter(|_| !is_cluster)
         }
         PlaceKind::Wal => names.iter().find(|name| !is_of_wal(name)),

@@ -140,13 +140,16 @@ fn elsewhere<'a>(files: &'a Conf, name: &str) -> Option<&'a str> {
     others.next().map(|setting| setting.value.as_str())
 }
 
-/// Settings that stay after the recovery: a copy has its own port and archives nothing.
+/// Settings that stay after the recovery: a copy has its own port, archives nothing and leaves
+/// the instance's files alone.
 #[must_use]
-pub fn lasting(plan: &RecoveryPlan, is_copy: bool) -> Vec<OwnSetting> {
+pub fn lasting(plan: &RecoveryPlan, is_copy: bool, files: &Conf) -> Vec<OwnSetting> {
     let own = |name: &str, value: String| OwnSetting { name: name.to_owned(), value };
     let port = plan.port.map(|port| own("port", port.to_string()));
     let archive = is_copy.then(|| own("archive_mode", "off".to_owned()));
-    port.into_iter().chain(archive).collect()
+    let pid_file = elsewhere(files, "external_pid_file").filter(|_| is_copy);
+    let pid_file = pid_file.map(|_| own("external_pid_file", String::new()));
+    port.into_iter().chain(archive).chain(pid_file).collect()
 }
 
 /// `postgresql.auto.conf` with the settings of a recovery: those of an older one are gone,
@@ -335,9 +338,13 @@ mod tests {
     fn a_copy_archives_nothing_and_settings_are_raised() {
         let mut plan = plan(Path::new("/r"));
         plan.port = Some(5555);
-        let lasting = lasting(&plan, true);
-        assert_eq!(lasting.len(), 2);
-        assert_eq!((lasting[1].name.as_str(), lasting[1].value.as_str()), ("archive_mode", "off"));
+        let names = |files: &Conf, is_copy| {
+            lasting(&plan, is_copy, files).into_iter().map(|one| one.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&Conf::default(), false), ["port"]);
+        assert_eq!(names(&Conf::default(), true), ["port", "archive_mode"]);
+        let files = conf("external_pid_file = '/run/1.pid'\n", "");
+        assert_eq!(names(&files, true), ["port", "archive_mode", "external_pid_file"]);
         plan.settings = vec![crate::api::SettingNeed {
             name: "max_connections".into(),
             needed: 200,

@@ -44,7 +44,7 @@ impl Watch<'_> {
         let mut last = None;
         loop {
             if self.stop.load(Ordering::Acquire) {
-                return Err(self.cancel().await);
+                return Err(self.cancel(starting).await);
             }
             // pg_ctl knows first when a server ends early. It is asked before the look: a server
             // that comes up in between would seem to be gone.
@@ -91,8 +91,16 @@ impl Watch<'_> {
         is_standby.then_some(Reached { lsn, how: Standing::Standby })
     }
 
-    async fn cancel(&self) -> Error {
-        let stopped = server::stop(self.server).await;
+    async fn cancel(&self, starting: Option<Starting>) -> Error {
+        let mut stopped = server::stop(self.server).await;
+        // One that was just being started may not have been seen yet.
+        while stopped.is_ok() && starting.as_ref().is_some_and(|one| !one.pg_ctl.is_finished()) {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+            stopped = server::stop(self.server).await;
+        }
+        if stopped.is_ok() {
+            stopped = server::stop(self.server).await;
+        }
         let detail = match stopped {
             Ok(()) => "the server was stopped; what it has replayed stays replayed".to_owned(),
             Err(error) => error.fact,

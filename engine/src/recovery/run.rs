@@ -177,8 +177,13 @@ pub async fn run(site: &RecoverySite, asked: &Asked, context: &mut JobContext) -
 
 impl Run<'_> {
     async fn perform(&mut self, state: &State, step: Step) -> Result<Outcome> {
-        if self.progress.stop.load(Ordering::Acquire) && !matches!(step, Step::Finish) {
-            return Err(restore::cancelled());
+        if self.progress.stop.load(Ordering::Acquire) {
+            match step {
+                // Replay stops the server that was started.
+                Step::Replay | Step::Prove | Step::Finish => {}
+                Step::Act => return Err(act::cancelled()),
+                _ => return Err(restore::cancelled()),
+            }
         }
         match (step, state) {
             (Step::Lock, _) => self.lock().await,
@@ -293,7 +298,7 @@ impl Run<'_> {
             .work(move |site, document, _| {
                 let disk = &site.backup.disk;
                 let places = Place::all(&document.state.plan, &document.version_directory);
-                aside::clear(disk, &document.state.plan, &places)?;
+                aside::clear(disk, &document.state.plan, &places, &document.unused)?;
                 document.enter(disk, RecoveryPhase::Restoring)?;
                 Ok(Outcome::Done)
             })

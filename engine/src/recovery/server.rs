@@ -34,9 +34,15 @@ pub(super) fn is_copy(site: &RecoverySite, plan: &RecoveryPlan) -> bool {
 pub(super) fn site_of(site: &RecoverySite, plan: &RecoveryPlan) -> Site {
     let own = &site.backup.target;
     let target = if is_copy(site, plan) {
+        let copy = LocalTarget::from_directory(&plan.directory);
+        // Debian keeps the configuration elsewhere: then the copy goes by the instance's. Named
+        // in any case, so that the data directory is, too: a copied file may name the instance's.
+        let has_own = file::exists(&copy.config_file());
+        let elsewhere = own.config_directory.clone().filter(|_| !has_own);
         LocalTarget {
             bin_directory: own.bin_directory.clone(),
-            ..LocalTarget::from_directory(&plan.directory)
+            config_directory: Some(elsewhere.unwrap_or_else(|| copy.data_directory.clone())),
+            ..copy
         }
     } else {
         own.clone()

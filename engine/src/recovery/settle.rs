@@ -9,7 +9,7 @@ use super::rescue;
 use super::restore;
 use super::server;
 use super::site::RecoverySite;
-use super::state::{OwnSetting, StateDocument};
+use super::state::StateDocument;
 use crate::api::{Error, ErrorCode, RecoveryPlan, RecoveryRole, Result};
 use crate::backup::chain::Chain;
 use crate::backup::document;
@@ -70,8 +70,11 @@ pub(super) fn write_settings(
     program: &Path,
 ) -> Result<()> {
     let plan = document.state.plan.clone();
-    let own = settings(site, &plan, program)?;
-    let mut lasting = configure::lasting(&plan, document.is_copy);
+    let files = server::site_of(site, &plan).target.load_conf();
+    let files = files.unwrap_or_else(|_| Conf::default());
+    let rescued = rescue::directory(&plan.directory);
+    let own = configure::settings(&plan, Fetching { program, rescued: &rescued }, &files)?;
+    let mut lasting = configure::lasting(&plan, document.is_copy, &files);
     if let Some(private) = &site.private {
         lasting.extend(private.settings.iter().cloned());
         write_private_conf(&site.backup.disk, &plan.directory)?;
@@ -102,12 +105,6 @@ fn write_private_conf(disk: &Disk, directory: &Path) -> Result<()> {
     };
     let after = configure::without_places(&before);
     put(disk, directory, CONF_FILE, after.as_bytes()).map_err(|error| failed(&error))
-}
-
-fn settings(site: &RecoverySite, plan: &RecoveryPlan, program: &Path) -> Result<Vec<OwnSetting>> {
-    let files = server::site_of(site, plan).target.load_conf().unwrap_or_else(|_| Conf::default());
-    let rescued = rescue::directory(&plan.directory);
-    configure::settings(plan, Fetching { program, rescued: &rescued }, &files)
 }
 
 /// Each tablespace and where it goes, as `do_pg_backup_start()` writes it.

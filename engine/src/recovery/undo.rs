@@ -4,10 +4,8 @@
 //! entries go back, `global` of the data directory last. Between the two stands a note in the
 //! state, so that whoever comes after a kill never takes old data for restored data.
 
-use std::path::Path;
-
 use super::aside::{self, Failed};
-use super::layout::{DIRECTORY, Place, PlaceKind, names_in};
+use super::layout::{Place, PlaceKind, names_in};
 use super::state::{self, StateDocument, UndoPhase};
 use crate::api::{Error, ErrorCode, OldData, RecoveryPhase, Result};
 use crate::sys::disk::Disk;
@@ -149,7 +147,7 @@ pub(super) fn discard_kept(disk: &Disk, document: &mut StateDocument) -> Result<
     document.update(disk, |document| document.state.kept_bytes = None)?;
     let places = Place::all(&plan, &document.version_directory);
     for path in &document.unused {
-        empty(disk, path).map_err(|failed| error("removed", failed))?;
+        aside::empty(disk, path).map_err(|failed| error("removed", failed))?;
     }
     for place in places.iter().rev() {
         let kept = place.kept();
@@ -158,25 +156,14 @@ pub(super) fn discard_kept(disk: &Disk, document: &mut StateDocument) -> Result<
     Ok(())
 }
 
-/// Removes what is in a directory, and the directory where that is possible: it may be a mount
-/// point.
-fn empty(disk: &Disk, path: &Path) -> std::result::Result<(), Failed> {
-    for name in names_in(disk, path).map_err(|error| (path.to_path_buf(), error))? {
-        let below = path.join(name);
-        if !below.ends_with("lost+found") && !below.ends_with(DIRECTORY) {
-            disk.remove_tree(&below).map_err(|error| (below.clone(), error))?;
-        }
-    }
-    let _ = disk.remove_directory(path);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::{RecoveryRequest, RecoveryState};
+    use crate::recovery::layout::DIRECTORY;
     use crate::recovery::layout::tests::plan;
     use std::fs;
+    use std::path::Path;
 
     const VERSION: &str = "PG_15_202209061";
 
@@ -227,7 +214,7 @@ mod tests {
             let disk = Disk::with_plan(faults.clone());
             fs::create_dir(places[0].own()).unwrap();
             state::store(&Disk::real(), &document).unwrap();
-            let cleared = aside::clear(&disk, &document.state.plan, &places);
+            let cleared = aside::clear(&disk, &document.state.plan, &places, &[]);
             if cleared.is_ok() && document.enter(&disk, RecoveryPhase::Restoring).is_ok() {
                 cluster(root.path(), "new");
             }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use pgdeck_engine::api::{InstanceId, JobKind, RecoveryPlan, RecoveryRequest};
+use pgdeck_engine::api::{InstanceId, JobKind, JobStatus, RecoveryPlan, RecoveryRequest};
 use pgdeck_engine::backup::site::BackupSite;
 use pgdeck_engine::instance::access::Access;
 use pgdeck_engine::instance::target::LocalTarget;
 use pgdeck_engine::jobs::board::JobBoard;
-use pgdeck_engine::jobs::runner::{self, JobContext, JobSetup};
+use pgdeck_engine::jobs::runner::{self, JobContext, JobControl, JobSetup};
 use pgdeck_engine::recovery::run::{self, Asked};
 use pgdeck_engine::recovery::site::RecoverySite;
 use pgdeck_engine::recovery::step;
@@ -31,6 +31,8 @@ pub(crate) struct Order {
     pub(crate) recover: Option<(RecoveryRequest, RecoveryPlan)>,
     /// Or a step: `promote`, `undo`, `discard`.
     pub(crate) step: String,
+    /// Cancelled when it says that it does this.
+    pub(crate) cancel_in: String,
 }
 
 /// How it ended.
@@ -120,7 +122,18 @@ async fn perform_with(order: Order, disk: Disk) -> pgdeck_engine::api::Result<St
         journal: None,
         board: JobBoard::default(),
     };
+    let board = setup.board.clone();
     let (job, mut context) = runner::register(setup).await;
+    let (id, phase) = (job.id().clone(), order.cancel_in.clone());
+    tokio::task::spawn_local(async move {
+        let mut jobs = board.subscribe();
+        let is_there = |jobs: &std::sync::Arc<Vec<JobStatus>>| {
+            jobs.iter().any(|one| one.progress.phase == phase)
+        };
+        if !phase.is_empty() && jobs.wait_for(is_there).await.is_ok() {
+            board.control(&id, JobControl::Cancel).unwrap();
+        }
+    });
     job.run(work(&site, order, &mut context)).await
 }
 

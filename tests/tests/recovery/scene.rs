@@ -199,6 +199,7 @@ impl Scene {
             owner: self.owner,
             recover: None,
             step: String::new(),
+            cancel_in: String::new(),
         }
     }
 
@@ -209,6 +210,12 @@ impl Scene {
     pub(crate) fn recover_with(&self, plan: &RecoveryPlan, fault: Option<&str>) -> Outcome {
         let recover = Some((self.request(plan), plan.clone()));
         driver::carry_out(&Order { recover, ..self.order() }, fault)
+    }
+
+    /// Cancelled when it comes to this phase.
+    pub(crate) fn cancelled_in(&self, plan: &RecoveryPlan, phase: &str) -> Outcome {
+        let recover = Some((self.request(plan), plan.clone()));
+        driver::carry_out(&Order { recover, cancel_in: phase.to_owned(), ..self.order() }, None)
     }
 
     pub(crate) fn step(&self, step: &str) -> Outcome {

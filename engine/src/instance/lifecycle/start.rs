@@ -48,7 +48,12 @@ impl StartPlan {
         args.extend(["-D".into(), site.target.data_directory.clone().into_os_string()]);
         args.extend(["-l".into(), log_file.clone().into_os_string()]);
         if site.target.config_directory.is_some() {
-            let option = format!("-c config_file={}", shell_quoted(&site.target.config_file()));
+            // The file may name another data directory than the one that is meant.
+            let option = format!(
+                "-c config_file={} -c data_directory={}",
+                shell_quoted(&site.target.config_file()),
+                shell_quoted(&site.target.data_directory)
+            );
             args.extend(["-o".into(), option.into()]);
         }
         let program = Program {
