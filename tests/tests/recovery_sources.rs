@@ -14,7 +14,9 @@ use pgdeck_engine::api::{
     Error, ErrorCode, Lsn, MistakeKind, MistakeQuery, OldData, Reach, RecoveryMap, RecoveryPlan,
     RecoveryRequest, RecoveryTarget, TablespaceMove, TargetBound, TimelineId, WalSource,
 };
-use pgdeck_engine::recovery::{map, mistakes, plan};
+use pgdeck_engine::pg::wal::{Segment, SegmentName, SegmentSize};
+use pgdeck_engine::recovery::{facts, map, mistakes, plan};
+use pgdeck_engine::wal::index::{SegmentIndex, SegmentTail};
 use pgdeck_tests::planning::{as_owner, site};
 use pgdeck_tests::{Major, Repository, StopMode, TestInstance, proc};
 
@@ -117,6 +119,8 @@ fn wal_that_was_never_archived_is_found_up_to_where_the_server_finds_it() {
     );
     assert!(replaced.bytes > 20 << 20);
 
+    check_torn_end(&repository, &plan);
+
     // Without it, so much would be lost, and the server would be told a gap.
     let before = without_data(&repository, &RecoveryRequest::default()).unwrap();
     assert!(before.stop.reached < plan.stop.reached);
@@ -136,6 +140,32 @@ fn wal_that_was_never_archived_is_found_up_to_where_the_server_finds_it() {
     let redo_done: Lsn = rest.split_whitespace().next().unwrap().parse().unwrap();
     assert_eq!(plan.stop.record, Some(redo_done), "{:?}", plan.stop);
     assert_eq!(instance.query_one_text("postgres", "select count(*)::text from marker"), marker);
+}
+
+/// A power cut may leave a later page on the disk and an earlier one not: the end is the same,
+/// and a copy without those remains is read strictly as well.
+fn check_torn_end(repository: &Repository, plan: &RecoveryPlan) {
+    let size = SegmentSize::DEFAULT;
+    let name = SegmentName::parse(&plan.wal.last().unwrap().last).unwrap();
+    let path = repository.instance.data_directory().join("pg_wal").join(name.to_string());
+    let whole = fs::read(&path).unwrap();
+    let end = plan.stop.reached.as_u64() - name.start_byte(size).unwrap();
+    let page = (usize::try_from(end).unwrap() / 8192 + 3) * 8192;
+    let mut torn = whole.clone();
+    let header: Vec<u8> = whole[8192..8192 + 24].to_vec();
+    torn[page..page + 24].copy_from_slice(&header);
+    let address = name.start_byte(size).unwrap() + u64::try_from(page).unwrap();
+    torn[page + 8..page + 16].copy_from_slice(&address.to_le_bytes());
+    fs::write(&path, &torn).unwrap();
+    let strict = |bytes: &[u8]| Segment::open(bytes, name, size).unwrap().written_pages().is_ok();
+    assert!(strict(&whole) && !strict(&torn));
+    let again = repository.plan(RecoveryRequest::default()).unwrap();
+    assert_eq!(again.stop, plan.stop);
+    let copy = facts::as_read(torn, name, size).unwrap();
+    assert!(strict(&copy));
+    let (index, _) = SegmentIndex::build(Segment::open(&copy, name, size).unwrap(), None);
+    assert_eq!((index.tail, index.end_lsn), (SegmentTail::Unwritten, Some(plan.stop.reached)));
+    fs::write(&path, &whole).unwrap();
 }
 
 /// Stops an instance at once, with WAL that is nowhere else.
