@@ -184,7 +184,7 @@ fn damage_in_the_backup_is_found() {
     let done = rehearse(&repository, &["--json"]).finish().expect_code(2);
     let report = report(&done);
     assert_eq!(report["ok"], false);
-    assert!(report["error"].as_str().unwrap().contains("damaged"), "{report:#}");
+    assert!(report["error"].as_str().unwrap().contains("could not be restored"), "{report:#}");
     assert_nothing_left(&repository, &before);
 }
 
