@@ -9,7 +9,7 @@ CARGO ?= cargo
 help:
 	@echo 'make demo     build and open the console on a throw-away instance'
 	@echo 'make test     fetch PostgreSQL 13 to 18 once, build, run every test'
-	@echo 'make bench    measure console and backups beside their peers'
+	@echo 'make bench    measure console, backups and recovery beside their peers'
 	@echo 'make install  install program, man pages and completions (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make fmt      format the sources'
 	@echo 'make lint     check format and lints'

@@ -3,10 +3,11 @@
 
 mod backup;
 mod console;
+mod recovery;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: pgdeck-bench console|backup [OPTIONS]";
+const USAGE: &str = "usage: pgdeck-bench console|backup|recovery [OPTIONS]";
 
 #[expect(clippy::print_stderr, reason = "this is the front of a program")]
 fn main() -> ExitCode {
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     match arguments.next().as_deref() {
         Some("console") => console::run(arguments),
         Some("backup") => backup::run(arguments),
+        Some("recovery") => recovery::run(arguments),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(64)

@@ -4,6 +4,7 @@
 #   tests/bench/run.sh              all of them
 #   tests/bench/run.sh console      the console beside its peers
 #   tests/bench/run.sh backup       backups and the WAL archive beside pgBackRest, pg_basebackup
+#   tests/bench/run.sh recovery     restoring, replaying and planning beside pgBackRest and cp
 #
 # Options after the section go to the program that measures: --alone, --brief, --runs N,
 # --write FILE; for the console also --major N. The exit code tells whether the measurement worked; a missed budget
@@ -16,7 +17,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 cargo=${CARGO:-cargo}
 built=${CARGO_TARGET_DIR:-$PWD/target}/release
-all_sections='console backup'
+all_sections='console backup recovery'
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
@@ -82,20 +83,25 @@ section_console() {
 }
 
 # Clusters of 2 GB and 0.5 GB are made in the cache once.
-section_backup() {
+section_backup() { on_clusters backup "$@"; }
+section_recovery() { on_clusters recovery "$@"; }
+
+on_clusters() {
+    local section=$1
+    shift
     cache=$(choose_cache)
     mkdir -p "$cache" || return 1
     tests/majors.sh --only 15 || return 1
     debian_peer PGBACKREST pgbackrest pgbackrest
     PGDECK_BENCH_CACHE=$cache PGDECK_BIN=${PGDECK_BIN:-$built/pgdeck} \
-        "$built/pgdeck-bench" backup "$@"
+        "$built/pgdeck-bench" "$section" "$@"
 }
 
 sections=$all_sections
 case ${1:-} in
 '' | -*) ;;
 all) shift ;;
-console | backup) sections=$1 && shift ;;
+console | backup | recovery) sections=$1 && shift ;;
 *)
     echo "there is no section $1; sections: $all_sections" >&2
     exit 64

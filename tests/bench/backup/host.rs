@@ -141,7 +141,8 @@ fn watch_peak(pid: i32, has_ended: &AtomicBool) -> u64 {
     peak
 }
 
-fn high_water(pid: i32) -> u64 {
+/// The sum of `VmHWM` over a process and its descendants now, in bytes.
+pub(crate) fn high_water(pid: i32) -> u64 {
     let own = fs::read_to_string(format!("/proc/{pid}/status")).ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.split_whitespace().next()?.parse::<u64>().ok()
@@ -155,11 +156,22 @@ fn high_water(pid: i32) -> u64 {
 /// Seconds of processor time of a server's processes that have ended, and of those it has waited
 /// for: what sessions have used.
 pub(crate) fn sessions_cpu(postmaster: i32) -> f64 {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{postmaster}/stat")) else { return 0.0 };
-    let Some((_, fields)) = stat.rsplit_once(')') else { return 0.0 };
     // `cutime` and `cstime`, fields 16 and 17 of proc(5).
-    let ticks =
-        fields.split_whitespace().skip(13).take(2).filter_map(|one| one.parse::<u32>().ok());
+    processor_time(postmaster, 13, 2)
+}
+
+/// Seconds of processor time of a process so far, and of children it has waited for.
+pub(crate) fn cpu_so_far(pid: i32) -> f64 {
+    // `utime`, `stime` and those of children, fields 14 to 17.
+    processor_time(pid, 11, 4)
+}
+
+/// The sum of some fields of `/proc/PID/stat`, counted from the state on.
+fn processor_time(pid: i32, first: usize, count: usize) -> f64 {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return 0.0 };
+    let Some((_, fields)) = stat.rsplit_once(')') else { return 0.0 };
+    let ticks = fields.split_whitespace().skip(first).take(count);
+    let ticks = ticks.filter_map(|one| one.parse::<u32>().ok());
     ticks.map(f64::from).sum::<f64>() / TICKS_PER_SECOND
 }
 

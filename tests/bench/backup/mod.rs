@@ -5,15 +5,15 @@
 //! children and of the server's sessions, the peak of memory (`VmHWM`) and stored bytes are
 //! taken from outside.
 
-mod cluster;
+pub(crate) mod cluster;
 mod full;
 mod growth;
-mod host;
-mod options;
+pub(crate) mod host;
+pub(crate) mod options;
 mod push;
-mod results;
-mod table;
-mod tools;
+pub(crate) mod results;
+pub(crate) mod table;
+pub(crate) mod tools;
 
 use std::process::ExitCode;
 
@@ -24,9 +24,14 @@ use tools::Tools;
 
 use crate::say;
 
+const USAGE: &str = "usage: pgdeck-bench backup [--alone] [--brief] [--runs N] [--write FILE]
+  --alone   measure pgdeck only
+  --brief   one run, growth in smaller steps: for a look, not for a verdict
+  --write   write the report to a file as well";
+
 /// Measures and prints. Goals that are missed are no failure; what could not be measured is.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
-    let options = Options::of(arguments);
+    let options = Options::of(USAGE, arguments);
     let results = Results::default();
     let outcome = measure(&options, &results);
     let report = table::report(&options, &results);

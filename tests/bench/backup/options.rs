@@ -1,4 +1,4 @@
-//! How a run of the backup benchmark is asked for.
+//! How a run of the benchmark of backups, or of recovery, is asked for.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ pub(crate) const JOBS: u32 = 2;
 pub(crate) struct Options {
     /// Times each backup is taken by each tool; the best is shown, with the worst beside it.
     pub(crate) runs: usize,
-    /// Smaller steps of growth.
+    /// Less of everything.
     pub(crate) is_brief: bool,
     /// Only pgdeck is measured.
     pub(crate) is_alone: bool,
@@ -22,19 +22,15 @@ pub(crate) struct Options {
     write_to: Option<PathBuf>,
 }
 
-const USAGE: &str = "usage: pgdeck-bench backup [--alone] [--brief] [--runs N] [--write FILE]
-  --alone   measure pgdeck only
-  --brief   one run, growth in smaller steps: for a look, not for a verdict
-  --write   write the report to a file as well";
-
 impl Options {
     /// Those of this process; ends it when they make no sense.
-    pub(crate) fn of(mut arguments: impl Iterator<Item = String>) -> Self {
+    pub(crate) fn of(usage: &str, mut arguments: impl Iterator<Item = String>) -> Self {
+        let refuse = |what: &str| -> ! { refuse(usage, what) };
         let mut options = Self {
             runs: 3,
             is_brief: false,
             is_alone: false,
-            cache: cache().join("backup"),
+            cache: cache(usage).join("backup"),
             write_to: None,
         };
         while let Some(argument) = arguments.next() {
@@ -67,13 +63,13 @@ impl Options {
     }
 }
 
-fn cache() -> PathBuf {
+fn cache(usage: &str) -> PathBuf {
     let set = std::env::var_os("PGDECK_BENCH_CACHE").map(PathBuf::from);
-    set.unwrap_or_else(|| refuse("PGDECK_BENCH_CACHE, which run.sh sets, is missing: this"))
+    set.unwrap_or_else(|| refuse(usage, "PGDECK_BENCH_CACHE, which run.sh sets, is missing: this"))
 }
 
 #[expect(clippy::print_stderr, reason = "this is the front of a program")]
-fn refuse(what: &str) -> ! {
-    eprintln!("{what} is not understood\n{USAGE}");
+fn refuse(usage: &str, what: &str) -> ! {
+    eprintln!("{what} is not understood\n{usage}");
     std::process::exit(64);
 }

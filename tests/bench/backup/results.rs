@@ -1,6 +1,7 @@
 //! What was measured.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 use super::host::Took;
@@ -55,18 +56,24 @@ pub(crate) struct Best {
 }
 
 /// What was measured, and of which program.
-type Measured = (What, Option<Tool>);
+type Measured<W> = (W, Option<Tool>);
 
-/// Everything measured, in the order it was.
-#[derive(Debug, Default)]
-pub(crate) struct Results {
-    all: Mutex<HashMap<Measured, Vec<Figure>>>,
+/// Everything measured, in the order it was. `W` is what figures can be about.
+#[derive(Debug)]
+pub(crate) struct Results<W = What> {
+    all: Mutex<HashMap<Measured<W>, Vec<Figure>>>,
     failures: Mutex<Vec<String>>,
 }
 
-impl Results {
+impl<W> Default for Results<W> {
+    fn default() -> Self {
+        Self { all: Mutex::default(), failures: Mutex::default() }
+    }
+}
+
+impl<W: Clone + Eq + Hash> Results<W> {
     /// Notes one measurement.
-    pub(crate) fn add(&self, what: What, tool: Option<Tool>, figure: Figure) {
+    pub(crate) fn add(&self, what: W, tool: Option<Tool>, figure: Figure) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry((what, tool)).or_default().push(figure);
     }
@@ -83,7 +90,7 @@ impl Results {
     }
 
     /// The best of what was measured.
-    pub(crate) fn best(&self, what: &What, tool: Option<Tool>) -> Option<Best> {
+    pub(crate) fn best(&self, what: &W, tool: Option<Tool>) -> Option<Best> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let figures = all.get(&(what.clone(), tool))?;
         let least = |value: fn(&Figure) -> f64| figures.iter().map(value).reduce(f64::min);
@@ -96,7 +103,9 @@ impl Results {
         let longest = figures.iter().map(|figure| figure.wall).reduce(f64::max)?;
         Some(Best { figure, longest })
     }
+}
 
+impl Results {
     /// The highest peak of a tool in backups of any kind.
     pub(crate) fn peak(&self, tool: Tool) -> Option<u64> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);

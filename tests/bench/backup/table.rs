@@ -12,18 +12,23 @@ const TOOLS: [Tool; 3] = [Tool::Pgdeck, Tool::PgBackRest, Tool::BaseBackup];
 const CODECS: [Codec; 3] = [Codec::None, Codec::Lz4, Codec::Zstd];
 
 /// A value of pgdeck against its goal.
-struct Goal {
-    name: String,
-    value: Option<f64>,
-    /// `None`: at least; else at most or below.
-    limit: Limit,
+pub(crate) struct Goal {
+    /// What is measured.
+    pub(crate) name: String,
+    /// `None` when it was not.
+    pub(crate) value: Option<f64>,
+    /// What it is to be.
+    pub(crate) limit: Limit,
     /// Digits after the point.
-    digits: usize,
+    pub(crate) digits: usize,
 }
 
+/// The least or the most a value is to be.
 #[derive(Clone, Copy)]
-enum Limit {
+pub(crate) enum Limit {
+    /// Not more.
     AtMost(f64),
+    /// Not less.
     AtLeast(f64),
 }
 
@@ -38,16 +43,7 @@ impl Goal {
 
 /// Everything.
 pub(crate) fn report(options: &Options, results: &Results) -> String {
-    let mut out = String::new();
-    let today = std::process::Command::new("date").arg("-I").output();
-    let today = today.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let _ = writeln!(
-        out,
-        "\nbackup bench on PostgreSQL {}, {processors} processors, {}",
-        options.major().version(),
-        today.unwrap_or_default()
-    );
+    let mut out = heading("backup", options);
     let _ = writeln!(
         out,
         "{JOBS} processes or threads each; best of {}, the longest in parentheses; CPU with the \
@@ -59,6 +55,18 @@ pub(crate) fn report(options: &Options, results: &Results) -> String {
     grown(&mut out, options, results);
     verdicts(&mut out, &goals(results));
     out
+}
+
+/// The first line: which section, where and when.
+pub(crate) fn heading(section: &str, options: &Options) -> String {
+    let today = std::process::Command::new("date").arg("-I").output();
+    let today = today.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "\n{section} bench on PostgreSQL {}, {processors} processors, {}\n",
+        options.major().version(),
+        today.unwrap_or_default()
+    )
 }
 
 fn backups(out: &mut String, results: &Results) {
@@ -174,7 +182,8 @@ fn goals(results: &Results) -> Vec<Goal> {
     goals
 }
 
-fn verdicts(out: &mut String, goals: &[Goal]) {
+/// The goals, and whether they are met.
+pub(crate) fn verdicts(out: &mut String, goals: &[Goal]) {
     let _ = writeln!(out, "\n{:44}{:>9}{:>9}", "goals", "goal", "pgdeck");
     for goal in goals {
         let (sign, limit) = match goal.limit {

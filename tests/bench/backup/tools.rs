@@ -69,6 +69,11 @@ impl Tools {
         all
     }
 
+    /// The copy of pgdeck that is measured.
+    pub(crate) fn program(&self) -> &std::path::Path {
+        &self.pgdeck
+    }
+
     /// An empty destination, and WAL going into it.
     pub(crate) fn prepare(&self, tool: Tool, cluster: &Cluster) -> Result<(), String> {
         let place = destination(tool, cluster);
@@ -154,7 +159,7 @@ impl Tools {
     }
 
     /// A command of pgdeck on the cluster and its destination.
-    fn pgdeck(&self, cluster: &Cluster, word: &str) -> Command {
+    pub(crate) fn pgdeck(&self, cluster: &Cluster, word: &str) -> Command {
         let mut command = host::command(&self.pgdeck);
         command.arg(word).arg("-D").arg(cluster.data()).arg("-B");
         command.arg(destination(Tool::Pgdeck, cluster));
@@ -202,7 +207,8 @@ impl Tools {
         Ok(command)
     }
 
-    fn pgbackrest(&self, cluster: &Cluster) -> Result<Command, String> {
+    /// A command of pgBackRest on the cluster and its repository.
+    pub(crate) fn pgbackrest(&self, cluster: &Cluster) -> Result<Command, String> {
         let program = self.pgbackrest.as_ref().ok_or("pgBackRest is not here")?;
         let mut command = host::command(program);
         command.arg(format!("--config={}", configuration(cluster).display()));
