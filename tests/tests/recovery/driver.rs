@@ -1,5 +1,8 @@
 //! One recovery in a process of its own: the test program runs itself, so that it can be killed.
 
+// What it prints is read by the test that has started it.
+#![allow(clippy::print_stdout)]
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
