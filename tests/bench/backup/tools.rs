@@ -1,7 +1,7 @@
 //! The tools that are compared: how each is asked for the same.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::cluster::Cluster;
@@ -70,7 +70,7 @@ impl Tools {
     }
 
     /// The copy of pgdeck that is measured.
-    pub(crate) fn program(&self) -> &std::path::Path {
+    pub(crate) fn program(&self) -> &Path {
         &self.pgdeck
     }
 
@@ -160,8 +160,13 @@ impl Tools {
 
     /// A command of pgdeck on the cluster and its destination.
     pub(crate) fn pgdeck(&self, cluster: &Cluster, word: &str) -> Command {
+        self.pgdeck_on(cluster, &cluster.data(), word)
+    }
+
+    /// The same on another data directory.
+    pub(crate) fn pgdeck_on(&self, cluster: &Cluster, data: &Path, word: &str) -> Command {
         let mut command = host::command(&self.pgdeck);
-        command.arg(word).arg("-D").arg(cluster.data()).arg("-B");
+        command.arg(word).arg("-D").arg(data).arg("-B");
         command.arg(destination(Tool::Pgdeck, cluster));
         command.arg("--state-dir").arg(cluster.beside("state"));
         command
@@ -190,7 +195,7 @@ impl Tools {
         tool: Tool,
         cluster: &Cluster,
         codec: Codec,
-        file: &std::path::Path,
+        file: &Path,
     ) -> Result<Command, String> {
         if tool == Tool::PgBackRest {
             let mut command = self.pgbackrest_push(cluster, codec)?;

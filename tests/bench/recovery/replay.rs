@@ -74,7 +74,7 @@ pub(super) fn measure(
     let target = write_wal(tools, cluster, count)?;
     let restored = cluster.beside(RESTORED);
     host::empty_directory(&restored)?;
-    host::run(&mut restore::recover(tools, cluster, &restored))?;
+    host::run(&mut restore::copy(tools, cluster, &restored))?;
     let own = own_command(&restored)?;
     for run in 1..=options.runs {
         crate::say(&format!("replay, run {run} of {}", options.runs));

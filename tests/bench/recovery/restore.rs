@@ -119,15 +119,26 @@ fn pgdeck(
         fs::remove_dir_all(&noted).map_err(|error| error.to_string())?;
     }
     rustix::fs::sync();
-    let mut command = recover(tools, cluster, directory);
+    // A directory that is there is rewritten as its own instance's; a copy must be new.
+    let mut command = match how {
+        [] => copy(tools, cluster, directory),
+        _ => recover(tools, cluster, directory),
+    };
     until_the_server(command.args(how), directory)
 }
 
-/// Recovery to the end of the backup, after which the server is stopped.
-pub(super) fn recover(tools: &Tools, cluster: &Cluster, directory: &Path) -> Command {
-    let mut command = tools.pgdeck(cluster, "recover");
-    command.arg("--to").arg(directory).args(["--port", PORT, "--immediate", "--action"]);
-    command.args(["shutdown", "--yes", "--json", "--jobs", &JOBS.to_string()]);
+/// A copy of the cluster as it was at the end of the backup, after which its server is stopped.
+pub(super) fn copy(tools: &Tools, cluster: &Cluster, directory: &Path) -> Command {
+    let mut command = recover(tools, cluster, &cluster.data());
+    command.arg("--to").arg(directory);
+    command
+}
+
+/// Recovery of an instance to the end of the backup, after which it is stopped.
+fn recover(tools: &Tools, cluster: &Cluster, data: &Path) -> Command {
+    let mut command = tools.pgdeck_on(cluster, data, "recover");
+    command.args(["--port", PORT, "--immediate", "--action", "shutdown", "--yes", "--json"]);
+    command.args(["--jobs", &JOBS.to_string()]);
     command
 }
 
