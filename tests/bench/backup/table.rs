@@ -184,7 +184,7 @@ fn goals(results: &Results) -> Vec<Goal> {
 
 /// The goals, and whether they are met.
 pub(crate) fn verdicts(out: &mut String, goals: &[Goal]) {
-    let _ = writeln!(out, "\n{:44}{:>9}{:>9}", "goals", "goal", "pgdeck");
+    let _ = writeln!(out, "\n{:46}{:>9}{:>9}", "goals", "goal", "pgdeck");
     for goal in goals {
         let (sign, limit) = match goal.limit {
             Limit::AtMost(limit) => ("<=", limit),
@@ -198,6 +198,6 @@ pub(crate) fn verdicts(out: &mut String, goals: &[Goal]) {
             Some(false) => "MISSED",
             None => "not measured",
         };
-        let _ = writeln!(out, "{:44}{limit:>9}{value:>9} {verdict}", goal.name);
+        let _ = writeln!(out, "{:46}{limit:>9}{value:>9} {verdict}", goal.name);
     }
 }

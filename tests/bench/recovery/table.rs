@@ -41,7 +41,7 @@ fn kinds() -> Vec<(What, String)> {
 }
 
 fn restored(out: &mut String, results: &Results<What>) {
-    let _ = writeln!(out, "\n{:38}{:>16}{:>9}{:>12}", "", "wall s", "CPU s", "peak MiB");
+    let _ = writeln!(out, "\n{:42}{:>16}{:>9}{:>12}", "", "wall s", "CPU s", "peak MiB");
     for (what, name) in kinds() {
         for tool in TOOLS {
             let Some(best) = results.best(&what, Some(tool)) else { continue };
@@ -52,7 +52,7 @@ fn restored(out: &mut String, results: &Results<What>) {
         for (part, name) in parts {
             let Some(best) = results.best(&part, Some(Tool::Pgdeck)) else { continue };
             let wall = format!("{:.2} ({:.2})", best.figure.wall, best.longest);
-            let _ = writeln!(out, "{:26}{name:12}{wall:>16}", "");
+            let _ = writeln!(out, "{:26}{name:16}{wall:>16}", "");
         }
     }
 }
@@ -61,17 +61,17 @@ fn line(out: &mut String, name: &str, best: Best) {
     let Best { figure, longest } = best;
     let wall = format!("{:.2} ({longest:.2})", figure.wall);
     let (cpu, peak) = (figure.cpu, mebibytes(figure.peak));
-    let _ = writeln!(out, "{name:38}{wall:>16}{cpu:9.2}{peak:12.1}");
+    let _ = writeln!(out, "{name:42}{wall:>16}{cpu:9.2}{peak:12.1}");
 }
 
 fn replayed(out: &mut String, results: &Results<What>) {
     let title = "replay, archive and restore_command";
-    let _ = writeln!(out, "\n{title:38}{:>16}{:>9}", "segments/s", "CPU s");
+    let _ = writeln!(out, "\n{title:42}{:>16}{:>9}", "segments/s", "CPU s");
     for method in replay::METHODS {
         let Some(best) = results.best(&What::Replay(method), None) else { continue };
         let count = segments(&best);
         let rate = format!("{:.1} ({:.1})", count / best.figure.wall, count / best.longest);
-        let _ = writeln!(out, "{:38}{rate:>16}{:9.2}", method.name(), best.figure.cpu);
+        let _ = writeln!(out, "{:42}{rate:>16}{:9.2}", method.name(), best.figure.cpu);
     }
 }
 
@@ -81,7 +81,7 @@ fn segments(best: &Best) -> f64 {
 
 fn planned(out: &mut String, results: &Results<What>) {
     let Some(best) = results.best(&What::Plan, Some(Tool::Pgdeck)) else { return };
-    let _ = writeln!(out, "\n{:38}{:>16}{:>9}{:>12}", "dry run", "wall s", "CPU s", "peak MiB");
+    let _ = writeln!(out, "\n{:42}{:>16}{:>9}{:>12}", "dry run", "wall s", "CPU s", "peak MiB");
     line(out, &format!("over {} segments", plan::SEGMENTS), best);
 }
 
