@@ -35,6 +35,7 @@ fn code_of_get(destination: &Path, name: &str) -> ErrorCode {
         data_directory: None,
         prefetch: 0,
         rescued: None,
+        until: None,
     };
     let error = get::get(&Disk::real(), &request).unwrap_err();
     assert!(!request.target.exists(), "nothing is delivered");

@@ -154,7 +154,7 @@ pub struct StopPoint {
     pub bound: TargetBound,
     /// What `pg_last_wal_replay_lsn()` says then: the position behind the last replayed record.
     pub reached: Lsn,
-    /// The last commit before it.
+    /// The last commit before it; where whole segments lie between, the latest of a segment.
     pub last_commit_at: Option<DateTime<Utc>>,
 }
 
@@ -370,6 +370,8 @@ pub struct RecoveryState {
 /// What to do with a recovery that is under way or done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecoveryStep {
+    /// Run a recovery again that was interrupted, as it was asked.
+    Continue,
     /// Promote the server that is paused at its target.
     Promote,
     /// Replay on to a later target.

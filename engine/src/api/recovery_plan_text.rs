@@ -248,22 +248,164 @@ struct Text {
 impl Text {
     fn add(&mut self, word: &str, text: &str) {
         let mut front = format!("{word:<INDENT$}");
-        let leading = text.len() - text.trim_start().len();
-        let mut line = String::new();
-        for part in text.split(' ') {
-            let is_full =
-                front.chars().count() + line.chars().count() + 1 + part.chars().count() > COLUMNS;
-            if !line.trim().is_empty() && is_full {
-                self.lines.push(format!("{front}{line}").trim_end().to_owned());
-                front = " ".repeat(INDENT);
-                line = format!("{}{part}", " ".repeat(leading));
-                continue;
-            }
-            if !line.is_empty() || (leading > 0 && part.is_empty()) {
-                line.push(' ');
+        let words = text.trim_start();
+        let leading = " ".repeat(text.len() - words.len());
+        let mut line = leading.clone();
+        for part in words.split(' ') {
+            let columns = front.chars().count() + line.chars().count() + 1 + part.chars().count();
+            if line.len() > leading.len() {
+                if columns > COLUMNS {
+                    self.lines.push(format!("{front}{line}"));
+                    front = " ".repeat(INDENT);
+                    line.clone_from(&leading);
+                } else {
+                    line.push(' ');
+                }
             }
             line.push_str(part);
         }
-        self.lines.push(format!("{front}{line}").trim_end().to_owned());
+        self.lines.push(format!("{front}{line}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Estimate, Lost, Lsn, SpaceNeed, TimelineId, WalRun};
+
+    fn lsn(text: &str) -> Lsn {
+        text.parse().unwrap()
+    }
+
+    fn plan() -> RecoveryPlan {
+        let moment: DateTime<Utc> = "2026-07-01T13:30:40.123456Z".parse().unwrap();
+        RecoveryPlan {
+            destination: "/backup/inst1".into(),
+            directory: "/database/inst1".into(),
+            wal_directory: Some("/wal/inst1".into()),
+            tablespaces: Vec::new(),
+            port: None,
+            target: RecoveryTarget::Time(moment),
+            stop: StopPoint {
+                timeline: TimelineId::from_u32(1).unwrap(),
+                record: Some(lsn("16/B374D848")),
+                bound: TargetBound::Exclusive,
+                reached: lsn("16/B374D848"),
+                last_commit_at: Some(moment),
+            },
+            chain: vec!["2026-07-01_00-00-00".into(), "2026-07-01_12-00-00".into()],
+            major: 17,
+            wal: vec![WalRun {
+                source: WalSource::Archive,
+                first: "000000010000001600000001".into(),
+                last: "0000000100000016000000B3".into(),
+                segments: 179,
+            }],
+            lost: Lost {
+                commits: 3,
+                from_at: Some(moment),
+                to_at: Some(moment),
+                beyond: Some("segment 000000010000001600000001 is missing".into()),
+            },
+            replaced: Some(Replaced {
+                host: "db1".into(),
+                path: "/database/inst1".into(),
+                bytes: 5 << 30,
+                as_of: Some(moment),
+                state: "crashed".into(),
+            }),
+            old_data: OldData::Keep,
+            action: RecoveryAction::Pause,
+            role: RecoveryRole::Primary,
+            space: vec![SpaceNeed {
+                path: "/database/inst1".into(),
+                needed_bytes: 6 << 30,
+                free_bytes: 60 << 30,
+            }],
+            new_directories: vec!["/wal/inst1".into()],
+            owner: "postgres".into(),
+            settings: vec![SettingNeed {
+                name: "max_connections".into(),
+                needed: 200,
+                configured: 100,
+            }],
+            keystore_fingerprint: None,
+            files: 1234,
+            restore_bytes: 5 << 30,
+            replay_bytes: 3 << 30,
+            estimate: Estimate { restore_seconds: 50.2, replay_seconds: 139.0, is_measured: true },
+            jobs: 2,
+            warnings: vec![
+                "2 restore points have this name and the newest of them is meant".into(),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_plan_says_everything_in_eighty_columns() {
+        let lines = plan().describe();
+        let text = lines.join("\n");
+        for line in &lines {
+            assert!(line.chars().count() <= 80, "{line}");
+            assert_eq!(line.trim_end(), line);
+        }
+        for words in [
+            "ends before the record at 16/B374D848, timeline 1",
+            "the last commit in it is of 2026-07-01T13:30:40.123456Z",
+            "2026-07-01_00-00-00 + 2026-07-01_12-00-00",
+            "archive: 179 segments",
+            "lost         3 commits behind that point",
+            "and what cannot be read: segment 000000010000001600000001 is",
+            "REPLACES     /database/inst1",
+            "on db1, 5120 MB, crashed, last written 2026-07-01T13:30:40Z",
+            "it is kept aside and can be put back (undo)",
+            "raises       max_connections from 100 to 200 for the replay",
+            "3 m 10 s (measured): 51 s restore, 2 m 19 s replay",
+            "WARNING      2 restore points",
+        ] {
+            assert!(text.contains(words), "{text}\n\nlacks {words:?}");
+        }
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        let mut text = Text::default();
+        text.add("word", &"abcdefghi ".repeat(8));
+        text.add("", &format!("  {}", "x".repeat(90)));
+        assert_eq!(text.lines[0].len(), 13 + 6 * 10 - 1);
+        assert_eq!(text.lines[1].trim_end(), format!("{}abcdefghi abcdefghi", " ".repeat(13)));
+        assert_eq!(text.lines[2], format!("{}{}", " ".repeat(15), "x".repeat(90)));
+    }
+
+    #[test]
+    fn a_plan_is_known_again_by_what_must_not_change() {
+        let plan = plan();
+        let number = plan.fingerprint();
+        let mut same = plan.clone();
+        same.space.clear();
+        same.lost.commits = 99;
+        same.estimate = Estimate::default();
+        assert_eq!(same.fingerprint(), number);
+        let changes: [fn(&mut RecoveryPlan); 7] = [
+            |plan| plan.stop.record = Some(lsn("16/B374D850")),
+            |plan| plan.directory = "/database/inst2".into(),
+            |plan| plan.old_data = OldData::Discard,
+            |plan| plan.action = RecoveryAction::Promote,
+            |plan| plan.chain.truncate(1),
+            |plan| plan.replaced = None,
+            |plan| plan.settings.clear(),
+        ];
+        for change in changes {
+            let mut other = plan.clone();
+            change(&mut other);
+            assert_ne!(other.fingerprint(), number);
+        }
+        // The latest position of a server that is running moves on.
+        let mut latest = plan;
+        latest.target = RecoveryTarget::Latest;
+        latest.replaced = None;
+        let number = latest.fingerprint();
+        latest.stop.record = Some(lsn("17/0"));
+        assert_eq!(latest.fingerprint(), number);
     }
 }

@@ -94,4 +94,24 @@ pub struct WalGet {
     pub prefetch: u32,
     /// Where a recovery has saved WAL that is not in the archive.
     pub rescued: Option<PathBuf>,
+    /// The last segment that the recovery's plan needs; for what lies behind it every fault is
+    /// the end. See [`WalGet::is_behind`].
+    pub until: Option<String>,
+}
+
+impl WalGet {
+    /// Whether a segment is asked for that lies behind the last one of the plan. Servers of 15
+    /// and later read WAL ahead of what they replay (`recovery_prefetch`) and would end because
+    /// of a fault that the recovery never reaches. To say that WAL ends there is safe: a server
+    /// with a target that it has not reached ends with FATAL and is never promoted.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        // Timeline, then the number in two parts, eight hexadecimal digits each.
+        let number = |name: &str| {
+            let is_segment = name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if is_segment { u64::from_str_radix(&name[8..], 16).ok() } else { None }
+        };
+        let until = self.until.as_deref().and_then(number);
+        until.is_some_and(|until| number(&self.name).is_some_and(|asked| asked > until))
+    }
 }

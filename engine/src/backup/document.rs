@@ -292,7 +292,7 @@ pub fn to_text(document: &impl Serialize) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A label with everything in it.

@@ -17,7 +17,7 @@ use crate::jobs::runner::{self, JobContext, JobSetup};
 use crate::monitor::task::Order;
 use crate::recovery::run::{self, Asked, Finished};
 use crate::recovery::site::RecoverySite;
-use crate::recovery::{map, plan, step};
+use crate::recovery::{map, plan, state, step};
 
 /// An instance, for commands about its recovery.
 #[derive(Clone, Debug)]
@@ -93,6 +93,7 @@ impl Recoveries {
         let said = told.clone();
         let site = self.site.clone();
         let (kind, command) = match &what {
+            RecoveryStep::Continue => (JobKind::Recover, "recover"),
             RecoveryStep::Promote => (JobKind::Recover, "recover promote"),
             RecoveryStep::GoFurther(..) => (JobKind::Recover, "recover further"),
             RecoveryStep::Undo => (JobKind::Undo, "recover undo"),
@@ -103,6 +104,10 @@ impl Recoveries {
             let finished = match what {
                 RecoveryStep::Undo => return step::undo(&site, context).await,
                 RecoveryStep::DiscardKept => return step::discard_kept(&site, context).await,
+                RecoveryStep::Continue => {
+                    let asked = site.as_owner(begun).await?;
+                    run::run(&site, &asked, context).await
+                }
                 RecoveryStep::Promote => step::promote(&site, program()?, context).await,
                 RecoveryStep::GoFurther(target, bound) => {
                     step::go_further(&site, target, bound, program()?, context).await
@@ -163,6 +168,19 @@ fn asked(site: &RecoverySite, request: RecoveryRequest) -> Result<Asked> {
     let plan = plan::plan(site, &request)?;
     let fingerprint = plan.fingerprint();
     Asked::new(site, request, plan, fingerprint, program)
+}
+
+/// What was begun in the instance's own directory. Blocking; as the owner.
+///
+/// # Errors
+/// `RecoveryNone` when nothing was; as [`asked`].
+fn begun(site: &RecoverySite) -> Result<Asked> {
+    let directory = &site.backup.target.data_directory;
+    let Some(document) = state::load(&site.backup.disk, directory)? else {
+        let fact = format!("no recovery of \"{}\" was begun", directory.display());
+        return Err(Error::new(ErrorCode::RecoveryNone, fact));
+    };
+    asked(site, document.request)
 }
 
 /// This program, as the server will run it. The path of a program that was replaced meanwhile

@@ -62,12 +62,17 @@ pub fn restore_command(plan: &RecoveryPlan, fetching: Fetching<'_>) -> Result<St
         }
         Ok(crate::archiving::shell_word(&text))
     };
-    Ok(format!(
+    let mut command = format!(
         "{} wal-get %f \"%p\" -B {} --rescued {} --prefetch {PREFETCH}",
         word(fetching.program)?,
         word(&plan.destination)?,
         word(fetching.rescued)?
-    ))
+    );
+    // The server reads ahead of what it replays: a fault behind the target must not end it.
+    if let (RecoveryRole::Primary, Some(last)) = (&plan.role, plan.wal.last()) {
+        command.push_str(&format!(" --until {}", last.last));
+    }
+    Ok(command)
 }
 
 /// The settings for the time of the recovery. `files` is what all configuration files say.

@@ -1,15 +1,19 @@
 //! Why a server could not replay: picked from what it said since it was started. Lines known to
 //! be harmless count for nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::api::{Error, ErrorCode, LogSource, Lsn, RecoveryPlan};
+use crate::api::{Error, ErrorCode, LogEntry, LogFormat, LogSource, Lsn, RecoveryPlan};
 use crate::instance::lifecycle::Site;
-use crate::logs::{LogSettings, ParserSettings, Prefix, locate, observe, triage};
+use crate::instance::lifecycle::start::LOG_FILE;
+use crate::instance::target::LocalTarget;
+use crate::logs::{LogSettings, ParserSettings, Prefix, locate, observe, parse, triage};
 use crate::sys::file;
 
 /// Of a log, what is read.
 const LOG_END_BYTES: u64 = 256 << 10;
+/// Lines of a log that are shown: the cause of a failure stands among the last fifteen or so.
+const LOG_END_LINES: usize = 20;
 /// What `wal-get` begins its first line with.
 const OWN_MARK: &str = "pgdeck: ";
 /// From 13 on a server ends so when the WAL ends before its target
@@ -43,8 +47,8 @@ pub(super) async fn ended(
 }
 
 fn explain(server: &Site, plan: &RecoveryPlan, said: &Said, last: Option<Lsn>) -> Error {
-    let lines = settings_of(server);
-    let text = texts(server, said, &lines.1);
+    let lines = settings_of(&server.target);
+    let text = texts(said, &lines.1);
     let cause = triage::cause_in_output(text.as_bytes(), &lines.0);
     let stopped = last.or_else(|| replayed_by_control(server));
     error(plan, &text, cause, stopped)
@@ -96,10 +100,10 @@ fn fetching_failed(text: &str) -> Option<String> {
     Some(detail.map_or_else(|| fact.to_owned(), |detail| format!("{fact} ({detail})")))
 }
 
-fn settings_of(server: &Site) -> (ParserSettings, LogSettings) {
-    let conf = server.target.load_conf();
+fn settings_of(target: &LocalTarget) -> (ParserSettings, LogSettings) {
+    let conf = target.load_conf();
     let lookup = |name: &str| conf.as_ref().ok()?.value(name).map(str::to_owned);
-    let settings = LogSettings::from_lookup(&server.target.data_directory, lookup);
+    let settings = LogSettings::from_lookup(&target.data_directory, lookup);
     let lines = ParserSettings {
         prefix: Prefix::compile(&settings.log_line_prefix),
         zone: observe::zone(&settings.log_timezone),
@@ -108,7 +112,7 @@ fn settings_of(server: &Site) -> (ParserSettings, LogSettings) {
 }
 
 /// What the server wrote since its start, and what its collector has.
-fn texts(server: &Site, said: &Said, settings: &LogSettings) -> String {
+fn texts(said: &Said, settings: &LogSettings) -> String {
     let mut text = String::new();
     if let Some(path) = &said.log_file {
         let size = file::stat(path).map_or(0, |stat| stat.size);
@@ -123,8 +127,27 @@ fn texts(server: &Site, said: &Said, settings: &LogSettings) -> String {
         let end = file::read_end(path, LOG_END_BYTES).unwrap_or_default();
         text.push_str(&String::from_utf8_lossy(&end));
     }
-    let _ = server;
     if text.trim().is_empty() { said.pg_ctl.clone() } else { text }
+}
+
+/// The end of the log of a data directory's last start, without lines that are part of any
+/// recovery. Blocking.
+#[must_use]
+pub fn log_end(data_directory: &Path) -> Vec<String> {
+    let (lines, settings) = settings_of(&LocalTarget::from_directory(data_directory));
+    let said = Said { log_file: Some(data_directory.join(LOG_FILE)), ..Said::default() };
+    let text = texts(&said, &settings);
+    let entries = parse::parse_all(LogFormat::Stderr, lines, text.as_bytes());
+    let begin = entries.iter().rposition(|one| one.message.starts_with("starting PostgreSQL"));
+    let told = entries[begin.unwrap_or(0)..].iter().filter(|one| triage::benign(one).is_none());
+    let told: Vec<String> = told.map(line_of).collect();
+    told[told.len().saturating_sub(LOG_END_LINES)..].to_vec()
+}
+
+fn line_of(entry: &LogEntry) -> String {
+    let severity = entry.severity.map_or_else(String::new, |one| format!("{}: ", one.word()));
+    let detail = entry.detail.as_ref().map_or_else(String::new, |text| format!(" ({text})"));
+    format!("{severity}{}{detail}", entry.message)
 }
 
 /// Where the control file says replay has come.

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use super::sources::{FoundSegment, WalSources};
 use crate::api::{Error, ErrorCode, Result, WalSource};
 use crate::pg::types::Lsn;
-use crate::pg::wal::{Carry, Meaning, Reading, Record, Scan, Segment, Step, WalVersion};
+use crate::pg::wal::{
+    Carry, Meaning, Reading, Record, Scan, Segment, SegmentName, SegmentSize, Step, WalVersion,
+};
 use crate::wal::details::{HEAD_BYTES, time_of};
 use crate::wal::index::{SegmentIndex, SegmentTail};
 
@@ -293,6 +295,22 @@ pub fn scan(
         told(&record);
     }
     Ok(scan.into_carry())
+}
+
+/// A segment of the old `pg_wal` as it was read: with zeros behind the last record that is
+/// whole or goes on in the next segment, as a server leaves a segment it has only begun. What
+/// a power cut left behind the end is taken for damage by whoever reads strictly. `None` when
+/// it is not the segment its name says.
+#[must_use]
+pub fn as_read(mut content: Vec<u8>, name: SegmentName, size: SegmentSize) -> Option<Vec<u8>> {
+    let segment = Segment::open(&content, name, size).ok()?;
+    let start = segment.start_byte();
+    let (index, _) = SegmentIndex::build_reading(segment, None, Reading::AsFarAsPossible);
+    if let Some(end) = index.tail_at.filter(|_| index.tail != SegmentTail::Encrypted) {
+        let at = usize::try_from(end.as_u64().saturating_sub(start)).ok()?;
+        content.get_mut(at..)?.fill(0);
+    }
+    Some(content)
 }
 
 /// Whether a segment is only in the old `pg_wal` or the mirror.

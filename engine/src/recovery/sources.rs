@@ -39,6 +39,14 @@ pub struct FoundSegment {
 }
 
 impl FoundSegment {
+    /// An archived segment that is nowhere.
+    #[cfg(test)]
+    pub(crate) fn archived(segment: SegmentName) -> Self {
+        let name = WalFileName::Segment(segment);
+        let (source, form) = (WalSource::Archive, StoredForm::Plain);
+        Self { segment, name, source, path: PathBuf::new(), form }
+    }
+
     /// Whether it may end anywhere: it was never finished.
     #[must_use]
     pub fn may_end_early(&self) -> bool {

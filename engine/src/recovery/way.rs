@@ -71,8 +71,17 @@ impl Way {
                 facts.join(before, version);
             }
         }
-        let mut way =
-            Self { history: history.clone(), size: sources.size, legs, walkable: 0, broken: None };
+        Self::of_legs(history.clone(), sources.size, legs, from)
+    }
+
+    /// The way of these legs, from a segment on.
+    pub(super) fn of_legs(
+        history: TimelineHistory,
+        size: SegmentSize,
+        legs: Vec<Leg>,
+        from: u64,
+    ) -> Self {
+        let mut way = Self { history, size, legs, walkable: 0, broken: None };
         way.walk(from);
         way
     }

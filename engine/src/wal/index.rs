@@ -129,9 +129,18 @@ impl SegmentIndex {
 
     fn empty(segment: Segment<'_>) -> Self {
         Self {
-            segment: segment.name(),
             content_bytes: segment.bytes().len() as u64,
             content_crc32c: crc32c::crc32c(segment.bytes()),
+            ..Self::of_name(segment.name())
+        }
+    }
+
+    /// The index of a segment that is not there.
+    pub(crate) fn of_name(segment: SegmentName) -> Self {
+        Self {
+            segment,
+            content_bytes: 0,
+            content_crc32c: 0,
             first_lsn: None,
             last_lsn: None,
             end_lsn: None,

@@ -418,6 +418,9 @@ pub struct WalGetArgs {
     /// Where a recovery has saved WAL that is not in the archive
     #[arg(long, value_name = "DIR")]
     pub rescued: Option<PathBuf>,
+    /// The last segment that the recovery needs: behind it every fault is the end of WAL
+    #[arg(long, value_name = "SEGMENT")]
+    pub until: Option<String>,
 }
 
 /// `pgdeck demo`.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use pgdeck_engine::api::{
     Command, Error, ErrorCode, Event, InstanceId, OldData, RecoveryAction, RecoveryPhase,
     RecoveryPlan, RecoveryRequest, RecoveryRole, RecoveryState, RecoveryTarget, Result, Snapshot,
-    StopMode,
+    StopMode, recovery_log_end,
 };
 
 use super::args::GlobalArgs;
@@ -36,12 +36,24 @@ pub async fn run(global: &GlobalArgs, args: &RecoverArgs) -> Result<u8> {
     }
     match recover(global, args).await {
         Err(error) if error.code != ErrorCode::UsageInvalid => {
-            output::note("pgx_rcvall: an error occurred during recovery");
-            output::error_of("pgx_rcvall", &error);
+            as_guide(&error, args, global);
             Ok(EXIT_FAILED)
         }
         outcome => outcome,
     }
+}
+
+/// The message of the operations guide, the end of the server's log, and what pgdeck makes of it.
+fn as_guide(error: &Error, args: &RecoverArgs, global: &GlobalArgs) {
+    output::note("pgx_rcvall: an error occurred during recovery");
+    let named = named(global, args.destination.as_deref()).data_directory;
+    let pgdata = || std::env::var_os("PGDATA").map(PathBuf::from);
+    let directory = args.place.to.clone().or(named).or_else(pgdata);
+    let has_log = matches!(error.code, ErrorCode::ReplayFailed | ErrorCode::ReplayShort);
+    for line in directory.filter(|_| has_log).iter().flat_map(|path| recovery_log_end(path)) {
+        output::note(&line);
+    }
+    output::error_of("pgx_rcvall", error);
 }
 
 async fn recover(global: &GlobalArgs, args: &RecoverArgs) -> Result<u8> {

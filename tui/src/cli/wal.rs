@@ -84,6 +84,7 @@ struct Words {
     destination: Option<PathBuf>,
     prefetch: u32,
     rescued: Option<PathBuf>,
+    until: Option<String>,
 }
 
 impl Words {
@@ -105,6 +106,7 @@ impl Words {
                 "-D" | "--data-directory" => words.data_directory = Some(value.into()),
                 "-B" | "--backup-destination" => words.destination = Some(value.into()),
                 "--rescued" => words.rescued = Some(value.into()),
+                "--until" => words.until = Some(value.to_str()?.to_owned()),
                 "--prefetch" => words.prefetch = value.to_str()?.parse().ok()?,
                 _ => return None,
             }
@@ -138,6 +140,7 @@ fn get_request(words: &Words) -> Option<WalGet> {
         data_directory: words.data_directory.clone(),
         prefetch: words.prefetch,
         rescued: words.rescued.clone(),
+        until: words.until.clone(),
     })
 }
 
@@ -163,6 +166,7 @@ fn guide(side: Side, arguments: &[OsString]) -> u8 {
             data_directory: words.data_directory.clone(),
             prefetch: words.prefetch,
             rescued: words.rescued.clone(),
+            until: words.until.clone(),
         }),
         (Side::Push, None) => {
             usage(r#"archive_command = 'pgx_xlogcopy.cmd "%p" "DEST/archived_wal/%f"'"#);
@@ -205,6 +209,7 @@ pub fn run_get(global: &GlobalArgs, arguments: &WalGetArgs) -> Result<u8> {
         data_directory: global.data_directory.clone(),
         prefetch: arguments.prefetch,
         rescued: arguments.rescued.clone(),
+        until: arguments.until.clone(),
     }))
 }
 
@@ -230,7 +235,7 @@ fn get(request: &WalGet) -> u8 {
     };
     // A recovery asks for files that do not exist as a matter of course, a standby every few
     // seconds: no words about it in the server's log.
-    if error.code == ErrorCode::WalAbsent {
+    if error.code == ErrorCode::WalAbsent || request.is_behind() {
         return EXIT_ABSENT;
     }
     output::error(&error);
@@ -269,6 +274,14 @@ mod tests {
         let get = get_request(&read("X pg_wal/RECOVERYXLOG -B /dest --prefetch 4").unwrap());
         let get = get.unwrap();
         assert_eq!((get.name.as_str(), get.prefetch), ("X", 4));
+        let get = |name: &str| {
+            let line = format!("{name} pg_wal/X -B /dest --until 000000020000000000000007");
+            get_request(&read(&line).unwrap()).unwrap()
+        };
+        assert!(get("000000020000000000000008").is_behind());
+        assert!(get("000000010000000100000000").is_behind());
+        assert!(!get("000000020000000000000007").is_behind());
+        assert!(!get("00000003.history").is_behind());
         for line in ["X", "X Y Z"] {
             assert!(push_request(&read(line).unwrap()).is_none(), "{line}");
         }

@@ -12,6 +12,15 @@ use pgdeck_engine::api::{
 /// Seconds a segment may take on its way into the archive.
 pub const CHECK_SECONDS: u32 = 60;
 
+/// What follows a step of a recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterStep {
+    /// Nothing.
+    Nothing,
+    /// Another recovery: its flow opens.
+    Recover,
+}
+
 /// Something that changes an instance.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -131,6 +140,8 @@ pub enum Action {
         instance: InstanceId,
         /// How.
         step: RecoveryStep,
+        /// What is meant to come afterwards.
+        then: AfterStep,
     },
     /// Rehearse a recovery.
     Rehearse {
@@ -182,7 +193,7 @@ impl Action {
                 let fingerprint = plan.map(|plan| plan.fingerprint());
                 Command::Recover { instance, request, fingerprint }
             }
-            Self::StepRecovery { instance, step } => Command::StepRecovery { instance, step },
+            Self::StepRecovery { instance, step, .. } => Command::StepRecovery { instance, step },
             Self::Rehearse { instance, request } => Command::Rehearse { instance, request },
             Self::Setup { instance, request, fingerprint, .. } => {
                 Command::Setup { instance, request: Box::new(request), fingerprint }
@@ -212,6 +223,7 @@ impl Action {
             Self::CheckArchive { .. } => "Check the WAL archive".to_owned(),
             Self::Recover { .. } => "Recover".to_owned(),
             Self::StepRecovery { step, .. } => match step {
+                RecoveryStep::Continue => "Run the recovery again".to_owned(),
                 RecoveryStep::Promote => "Promote the recovered server".to_owned(),
                 RecoveryStep::GoFurther(..) => "Go further with the recovery".to_owned(),
                 RecoveryStep::Undo => "Undo the recovery".to_owned(),

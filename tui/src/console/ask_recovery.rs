@@ -1,6 +1,7 @@
 //! Recovery: opening its flow, asking the engine on its behalf, and the confirmations before
 //! anything is touched.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use pgdeck_engine::api::{
@@ -9,7 +10,7 @@ use pgdeck_engine::api::{
     RehearsalRequest, RequestId, Severity, Snapshot, TargetBound,
 };
 
-use super::actions::Action;
+use super::actions::{Action, AfterStep};
 use super::ask::{place_facts, push_danger, stop_menu};
 use super::commands::{self, CommandId};
 use super::dialogs::Dialog;
@@ -40,7 +41,9 @@ fn open(state: &mut State, flow: Flow) -> Vec<Cmd> {
 /// How a recovery stands, if there is one; else the flow to begin one.
 pub(super) fn recover(state: &mut State) -> Vec<Cmd> {
     let Some(snapshot) = state.newest().cloned() else { return Vec::new() };
-    match snapshot.recovery.get() {
+    // What is over and has left nothing is no recovery to decide about.
+    let stands = snapshot.recovery.get().filter(|it| !stand::is_settled(it));
+    match stands {
         Some(stands) => {
             let stand = Stand::new(snapshot.identity.id.clone(), stands.clone());
             state.dialogs.push(Dialog::Stand(Box::new(stand)));
@@ -267,20 +270,22 @@ pub(super) fn choose(state: &mut State, choice: Choice, instance: &InstanceId) -
         state.say(Severity::Info, "there is no recovery any more");
         return Vec::new();
     };
+    let mut step = |step, then| confirm_step(state, &snapshot, &stands, (step, then));
     match choice {
-        Choice::Promote => confirm_step(state, &snapshot, &stands, RecoveryStep::Promote),
-        Choice::Undo => confirm_step(state, &snapshot, &stands, RecoveryStep::Undo),
-        Choice::Discard => confirm_step(state, &snapshot, &stands, RecoveryStep::DiscardKept),
+        Choice::Continue => step(RecoveryStep::Continue, AfterStep::Nothing),
+        Choice::Promote => step(RecoveryStep::Promote, AfterStep::Nothing),
+        Choice::Undo => step(RecoveryStep::Undo, AfterStep::Nothing),
+        Choice::Discard => step(RecoveryStep::DiscardKept, AfterStep::Nothing),
+        // What is kept must be back in its place before it can be moved aside again.
+        Choice::Another if stands.kept_bytes.is_some() => {
+            step(RecoveryStep::Undo, AfterStep::Recover)
+        }
+        Choice::Another => begin_anew(state, &snapshot, &stands.plan.destination),
         Choice::Further => {
             let (timeline, from) = (stands.plan.stop.timeline, stands.plan.stop.reached);
             let flow = flow_for(&snapshot).with_destination(&stands.plan.destination);
             open(state, flow.at_map(Purpose::Further { timeline, from }))
         }
-        Choice::Another => {
-            let flow = flow_for(&snapshot).with_destination(&stands.plan.destination);
-            open(state, flow.at_map(Purpose::Recover))
-        }
-        Choice::Continue => plan(state, instance, request_of(&stands.plan)),
         Choice::Backup => {
             state.dialogs.clear();
             state.pane = PaneId::Backups;
@@ -301,29 +306,10 @@ fn stands(state: &State, instance: &InstanceId) -> Option<RecoveryState> {
     told.or_else(|| state.fleet.get(instance)?.recovery.get().cloned())
 }
 
-/// The request a plan was made for, to carry it out again.
-fn request_of(plan: &RecoveryPlan) -> RecoveryRequest {
-    let tablespaces = plan.tablespaces.iter().filter(|one| one.directory != one.source);
-    RecoveryRequest {
-        destination: Some(plan.destination.clone()),
-        target: plan.target.clone(),
-        bound: plan.stop.bound,
-        timeline: Some(plan.stop.timeline),
-        backup: plan.chain.last().cloned(),
-        old_data: plan.old_data,
-        tablespaces: tablespaces
-            .map(|one| pgdeck_engine::api::TablespaceMove {
-                oid: one.oid,
-                directory: one.directory.clone(),
-            })
-            .collect(),
-        wal_directory: plan.wal_directory.clone(),
-        to: None,
-        port: plan.port,
-        action: plan.action,
-        role: plan.role.clone(),
-        jobs: Some(plan.jobs),
-    }
+/// Opens the flow with the map, for another recovery.
+fn begin_anew(state: &mut State, snapshot: &Snapshot, destination: &Path) -> Vec<Cmd> {
+    let flow = flow_for(snapshot).with_destination(destination);
+    open(state, flow.at_map(Purpose::Recover))
 }
 
 fn confirm_further(
@@ -337,7 +323,8 @@ fn confirm_further(
         state.say(Severity::Info, "there is no recovery any more");
         return Vec::new();
     };
-    confirm_step(state, &snapshot, &stands, RecoveryStep::GoFurther(target, bound))
+    let step = RecoveryStep::GoFurther(target, bound);
+    confirm_step(state, &snapshot, &stands, (step, AfterStep::Nothing))
 }
 
 /// Asks to confirm a step; what cannot be taken back has to be typed.
@@ -345,11 +332,17 @@ fn confirm_step(
     state: &mut State,
     snapshot: &Snapshot,
     stands: &RecoveryState,
-    step: RecoveryStep,
+    (step, then): (RecoveryStep, AfterStep),
 ) -> Vec<Cmd> {
     let mut facts = place_facts(snapshot);
     facts.extend(stand::facts(stands, state.zone));
     let effect = match &step {
+        RecoveryStep::Continue => {
+            "It goes on from where it is sound, to the same target: what is done stays done."
+        }
+        RecoveryStep::Undo if then == AfterStep::Recover => {
+            "The server is stopped, everything that was restored is REMOVED, and the old data is put back. Then you choose the other target."
+        }
         RecoveryStep::Promote => {
             "The server becomes a primary on a new timeline and takes changes. Replay cannot go on afterwards."
         }
@@ -369,7 +362,7 @@ fn confirm_step(
     }
     facts.push(("Effect", effect.to_owned()));
     let needs_typing = matches!(step, RecoveryStep::Undo | RecoveryStep::DiscardKept);
-    let action = Action::StepRecovery { instance: snapshot.identity.id.clone(), step };
+    let action = Action::StepRecovery { instance: snapshot.identity.id.clone(), step, then };
     let dialog = if needs_typing {
         let name = snapshot.identity.name.clone();
         Dialog::Typed(Typed::new(action, facts, "the instance's name", name))
@@ -380,7 +373,12 @@ fn confirm_step(
 }
 
 /// A recovery's job has begun: what led to it is done with.
-pub(super) fn begun(state: &mut State) {
+pub(super) fn begun(state: &mut State, action: &Action, job: &JobId) {
+    if let Action::StepRecovery { instance, then: AfterStep::Recover, .. } = action
+        && let Some(stands) = stands(state, instance)
+    {
+        state.redone.insert(job.clone(), stands.plan.destination);
+    }
     state.dialogs.retain(|dialog| {
         !matches!(dialog, Dialog::Recovery(_) | Dialog::Stand(_)) && !is_recovery_plan(dialog)
     });
@@ -407,6 +405,11 @@ pub(super) fn told(state: &mut State, instance: InstanceId, stands: RecoveryStat
 /// A job has ended well: a view of it gives way to how its recovery stands, and after a stop the
 /// plan of a recovery is made again.
 pub(super) fn ended(state: &mut State, job: &JobId) -> Vec<Cmd> {
+    if let Some(destination) = state.redone.remove(job) {
+        state.dialogs.clear();
+        let snapshot = state.fleet.get(&job.instance).cloned();
+        return snapshot.map(|one| begin_anew(state, &one, &destination)).unwrap_or_default();
+    }
     let is_stand = state.dialogs.iter().any(|dialog| matches!(dialog, Dialog::Stand(_)));
     let is_planned = state.dialogs.iter().any(is_recovery_plan);
     if is_stand || is_planned {

@@ -93,12 +93,12 @@ fn accepted(state: &mut State, request: RequestId, job: JobId) {
             state.setups.insert(job.clone(), then);
         }
         Some(Pending::Action(
-            Action::Recover { instance, .. }
-            | Action::StepRecovery { instance, .. }
-            | Action::Rehearse { instance, .. },
+            action @ (Action::Recover { .. }
+            | Action::StepRecovery { .. }
+            | Action::Rehearse { .. }),
         )) => {
-            ask_recovery::begun(state);
-            state.pending.insert(request, Pending::RecoveryJob(instance));
+            ask_recovery::begun(state, &action, &job);
+            state.pending.insert(request, Pending::RecoveryJob(job.instance.clone()));
         }
         _ => {}
     }

@@ -133,7 +133,7 @@ fn changed(state: &State, action: &Action) -> Option<String> {
             }
             commands::CommandId::Recover
         }
-        Action::StepRecovery { instance, step } => {
+        Action::StepRecovery { instance, step, .. } => {
             let phase = state.fleet.get(instance)?.recovery.get().map(|it| it.phase);
             let needs_pause = matches!(step, RecoveryStep::Promote | RecoveryStep::GoFurther(..));
             // Before the next look at the files nothing is known, and the engine looks again.

@@ -146,6 +146,8 @@ pub struct State {
     pub preferred: Option<PathBuf>,
     /// Set-ups at work, and what is left to do after each.
     pub setups: BTreeMap<JobId, SetupThen>,
+    /// Undos at work after which another recovery is to begin, with its backup destination.
+    pub redone: BTreeMap<JobId, PathBuf>,
     /// This program's path, which an archive command names.
     pub program: PathBuf,
     /// Quit as soon as the jobs that were told to stop have done so.
@@ -196,6 +198,7 @@ impl State {
             watched: None,
             preferred: setup.preferred,
             setups: BTreeMap::new(),
+            redone: BTreeMap::new(),
             program: setup.program,
             quits_after_jobs: false,
             next_request: 1,

@@ -18,6 +18,8 @@ use crate::sys::process::{self, Program, Signal};
 
 /// Crash recovery may take hours; `pg_ctl` is told to wait as long as this.
 const WAIT_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// Where a server's output goes, in the data directory.
+pub const LOG_FILE: &str = "pgdeck-start.log";
 /// Of the log, what is read for the cause of a failure.
 const LOG_END_BYTES: u64 = 64 << 10;
 
@@ -113,7 +115,7 @@ fn shell_quoted(path: &std::path::Path) -> String {
 /// `pgdeck.toml` or the distribution says, else a file in the data directory.
 fn log_file(site: &Site) -> PathBuf {
     let named = site.target.log_file.clone();
-    named.unwrap_or_else(|| site.target.data_directory.join("pgdeck-start.log"))
+    named.unwrap_or_else(|| site.target.data_directory.join(LOG_FILE))
 }
 
 /// Carries out a plan.

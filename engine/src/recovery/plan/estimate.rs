@@ -80,3 +80,46 @@ pub(super) fn estimate(
 pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::document::tests::sample;
+
+    #[test]
+    fn a_good_rehearsal_is_believed_before_the_backup() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = Disk::real();
+        let mut backup = sample("2026-07-01_13-30-40", None);
+        let speed = |backup: &BackupDocument| speeds(&disk, root.path(), backup, 2);
+        assert_eq!(speed(&backup).restore, RESTORE_ASSUMED * 2.0);
+        backup.sizes.read_bytes = 300 << 20;
+        backup.sizes.copy_ms = 1000;
+        let copied = speed(&backup);
+        assert_eq!((copied.restore, copied.is_measured), (float(300 << 20), false));
+        let record = |ok: bool, bytes: u64| {
+            let record = RehearsalRecord {
+                at: "2026-07-01T13:30:40Z".parse().unwrap(),
+                ok,
+                target: "the latest position".to_owned(),
+                backup: "2026-07-01_13-30-40".to_owned(),
+                reached: None,
+                last_commit_at: None,
+                restore_seconds: 2.0,
+                restore_bytes: bytes,
+                replay_seconds: 4.0,
+                replay_bytes: bytes,
+                checks: Vec::new(),
+                error: None,
+            };
+            serde_json::to_string(&record).unwrap()
+        };
+        // The last line may be cut.
+        let lines = [record(true, 1000), record(true, 2000), record(false, 9000), "{\"at".into()];
+        std::fs::write(root.path().join("rehearsals.jsonl"), lines.join("\n")).unwrap();
+        let rehearsed = speed(&backup);
+        assert_eq!(rehearsed, Speeds { restore: 1000.0, replay: 500.0, is_measured: true });
+        let any = last_rehearsal(&disk, root.path(), Wanted::Any).unwrap();
+        assert_eq!((any.ok, any.restore_bytes), (false, 9000));
+    }
+}

@@ -31,8 +31,10 @@ pub(super) fn needs(
     let spaces = tablespace_bytes(site, chosen, place)?;
     let outside: u64 = spaces.iter().map(|(_, bytes)| bytes).sum();
     let inside = chosen.backup.sizes.cluster_bytes.saturating_sub(outside);
-    // What is replayed makes relations grow by no more than what it says.
-    tally.need(&place.directory, inside.saturating_add(replayed / 4))?;
+    // How much replay makes relations grow is not known; a recovery that would fit must not be
+    // refused for it.
+    let growth = (replayed / 4).min(inside / 4);
+    tally.need(&place.directory, inside.saturating_add(growth))?;
     for (directory, bytes) in &spaces {
         tally.need(directory, *bytes)?;
     }
@@ -137,4 +139,37 @@ impl Tally {
 fn nearest(path: &Path) -> PathBuf {
     let found = path.ancestors().find(|one| file::exists(one));
     found.unwrap_or(Path::new("/")).to_path_buf()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_figures() {
+        let need = |needed_bytes, free_bytes| SpaceNeed {
+            path: "/database/inst1".into(),
+            needed_bytes,
+            free_bytes,
+        };
+        check(&[need(1 << 30, 1 << 30)]).unwrap();
+        let error = check(&[need(1, 2), need(3 << 30, 1 << 30)]).unwrap_err();
+        assert_eq!(error.code, ErrorCode::RecoveryNoSpace);
+        assert_eq!(error.detail, "3072 MB are needed there, 1024 MB are free");
+    }
+
+    #[test]
+    fn a_directory_to_come_is_on_the_file_system_of_its_parent() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(nearest(&root.path().join("a/b/c")), root.path());
+        let mut tally = Tally::default();
+        tally.need(&root.path().join("a"), 10).unwrap();
+        tally.need(&root.path().join("b"), 20).unwrap();
+        let free = tally.needs[0].1.free_bytes;
+        std::fs::write(root.path().join("old"), vec![1; 1 << 20]).unwrap();
+        tally.free(root.path()).unwrap();
+        let (_, need) = &tally.needs[0];
+        assert_eq!((tally.needs.len(), need.needed_bytes), (1, RESERVE_BYTES + 30));
+        assert!(need.free_bytes >= free + (1 << 20));
+    }
 }

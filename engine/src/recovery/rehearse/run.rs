@@ -1,7 +1,7 @@
 //! Carrying out a rehearsal.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::checks::{self, Checked};
 use super::private;
@@ -18,13 +18,15 @@ use crate::instance::lifecycle::Site;
 use crate::jobs::runner::{JobContext, JobControl, Reporter};
 use crate::pg::conf::AUTO_CONF_FILE;
 use crate::recovery::diagnose::{self, Said};
+use crate::recovery::plan;
 use crate::recovery::run::{Asked, Finished};
+use crate::recovery::server::{self, Session};
 use crate::recovery::site::{Private, RecoverySite};
-use crate::recovery::{plan, server};
 use crate::sys::disk::Disk;
 use crate::sys::{clock, file};
 
 const CONF_BYTES_MAX: u64 = 16 << 20;
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a rehearsal needs besides its request.
 #[derive(Clone, Debug)]
@@ -278,13 +280,33 @@ async fn promote(server: &Site, plan: &RecoveryPlan) -> Result<f64> {
     let starting = server::start(server).await?;
     let (log_file, log_before) = (starting.log_file, starting.log_before);
     let output = match starting.pg_ctl.await {
-        Ok(Ok(ended)) if ended.code == Some(0) => return Ok(began.elapsed().as_secs_f64()),
+        Ok(Ok(ended)) if ended.code == Some(0) => match out_of_recovery(server).await {
+            Ok(()) => return Ok(began.elapsed().as_secs_f64()),
+            Err(error) => error.to_string(),
+        },
         Ok(Ok(ended)) => ended.output,
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
     let said = Said { pg_ctl: output, log_file: Some(log_file), log_before };
     Err(diagnose::ended(server, plan, said, Some(plan.stop.reached)).await)
+}
+
+/// Waits for the end of recovery: `pg_ctl` is content with a server that takes no connections
+/// yet. Whoever cannot wait drops this.
+async fn out_of_recovery(server: &Site) -> Result<()> {
+    let mut session = Session::new(server);
+    loop {
+        let status = server.look_async().await;
+        if session.replayed(&status).await.is_ok_and(|replayed| !replayed.in_recovery) {
+            return Ok(());
+        }
+        if !status.state.has_process() {
+            let fact = "the server has ended while it was promoted";
+            return Err(Error::new(ErrorCode::RehearsalFailed, fact).detail(status.detail));
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
 }
 
 /// Directories with programs of the cluster's major version, then of newer ones.

@@ -173,14 +173,7 @@ fn restore_point(searched: &Searched<'_>, name: &str, bound: TargetBound) -> Out
         .all(|facts| facts.index.restore_points.iter().any(|point| point.name == name), is_it)?;
     let count = all.len();
     let Some(found) = all.pop() else {
-        let is_beyond = searched.way.beyond().iter().any(|leg| {
-            let facts = leg.facts.as_ref().ok();
-            facts.is_some_and(|one| one.index.restore_points.iter().any(|point| point.name == name))
-        });
-        if is_beyond {
-            return Ok(Err(behind_break(searched)));
-        }
-        return Ok(Err(Unreachable::new(format!("no restore point \"{name}\" is on the way"))));
+        return Ok(Err(unknown_point(searched, name)));
     };
     let mut stop = searched.stop(found, bound)?;
     if count > 1 {
@@ -190,6 +183,23 @@ fn restore_point(searched: &Searched<'_>, name: &str, bound: TargetBound) -> Out
         ));
     }
     Ok(Ok(stop))
+}
+
+/// A restore point that is not on the way; it may be behind a break, or in what is missing.
+fn unknown_point(searched: &Searched<'_>, name: &str) -> Unreachable {
+    let is_beyond = searched.way.beyond().iter().any(|leg| {
+        let facts = leg.facts.as_ref().ok();
+        facts.is_some_and(|one| one.index.restore_points.iter().any(|point| point.name == name))
+    });
+    let broken = behind_break(searched);
+    if is_beyond {
+        return broken;
+    }
+    let why = format!("no restore point \"{name}\" is on the way");
+    match searched.way.broken {
+        Some(_) => Unreachable { why: format!("{why}, and {}", broken.why), behind_break: true },
+        None => Unreachable::new(why),
+    }
 }
 
 fn position(searched: &Searched<'_>, lsn: Lsn, bound: TargetBound) -> Outcome {

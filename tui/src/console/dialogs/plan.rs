@@ -11,10 +11,13 @@ use super::{Context, Outcome};
 use crate::console::actions::Action;
 use crate::console::keys::Key;
 use crate::console::look::Look;
-use crate::console::widgets::window::{Line, Window, fact_lines, wrap_into};
+use crate::console::widgets::window::{Line, Window, fact_lines, wrap_into, wrap_pieces};
 use crate::console::widgets::{line_of, put_spans};
 use crate::text;
 use crate::theme::Role;
+
+/// Columns of the words before the facts of a recovery's plan.
+const PLAN_INDENT: usize = 13;
 
 /// How far the plan is.
 #[derive(Debug)]
@@ -124,12 +127,25 @@ impl Plan {
         let label = self.facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 2;
         let of = |value: &str| text::wrap(value, width.saturating_sub(label)).line_count().max(1);
         let facts: usize = self.facts.iter().map(|(_, value)| of(value)).sum();
-        facts + 1 + text::wrap(&self.body, width).line_count()
+        let is_indented =
+            matches!((&self.action, &self.readiness), (Action::Recover { .. }, Readiness::Ready));
+        if !is_indented {
+            return facts + 1 + text::wrap(&self.body, width).line_count();
+        }
+        let of = |line: &str| match line.split_at_checked(PLAN_INDENT) {
+            Some((_, value)) => text::wrap(value, width.saturating_sub(PLAN_INDENT)).line_count(),
+            None => text::wrap(line, width).line_count(),
+        };
+        facts + 1 + self.body.lines().map(|line| of(line).max(1)).sum::<usize>()
     }
 
     fn lines(&self, look: &Look, width: usize) -> Vec<Line> {
         let mut lines = fact_lines(look, &self.facts, width);
         lines.push(Vec::new());
+        if matches!(self.action, Action::Recover { .. }) {
+            lines.extend(self.recovery_lines(look, width));
+            return lines;
+        }
         for line in self.body.lines() {
             let role = match (&self.readiness, line.as_bytes().first()) {
                 (Readiness::Refused, _) => Role::Error,
@@ -138,6 +154,33 @@ impl Plan {
                 _ => Role::Text,
             };
             wrap_into(&mut lines, &text::clean(line), "", width, look.style(role));
+        }
+        lines
+    }
+
+    /// The plan of a recovery: a word in front of each fact, long ones wrapped beside it.
+    fn recovery_lines(&self, look: &Look, width: usize) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for line in self.body.lines() {
+            let line = text::clean(line);
+            let word = line.split_whitespace().next().unwrap_or_default();
+            let role = match (&self.readiness, word) {
+                (Readiness::Refused, _) => Role::Error,
+                (_, "WARNING") => Role::Warn,
+                (_, "REPLACES") => Role::Danger,
+                _ => Role::Text,
+            };
+            match (&self.readiness, line.split_at_checked(PLAN_INDENT)) {
+                (Readiness::Ready, Some((label, value))) => {
+                    let label = (label.to_owned(), look.style(role));
+                    lines.extend(wrap_pieces(
+                        label,
+                        &[(value.to_owned(), look.style(role))],
+                        width,
+                    ));
+                }
+                _ => wrap_into(&mut lines, &line, "", width, look.style(role)),
+            }
         }
         lines
     }
@@ -184,7 +227,11 @@ impl Plan {
             }
             Readiness::Ready => {
                 spans.push(("y".to_owned(), look.style(Role::Key)));
-                spans.push((" does it   ".to_owned(), look.style(Role::Text)));
+                let does = match self.action {
+                    Action::Recover { .. } => " asks for the name   ",
+                    _ => " does it   ",
+                };
+                spans.push((does.to_owned(), look.style(Role::Text)));
                 spans.push((">No<".to_owned(), look.style(Role::Selection)));
                 spans.push((" Enter, Esc, n".to_owned(), look.style(Role::Key)));
             }

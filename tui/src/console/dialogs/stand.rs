@@ -50,7 +50,7 @@ impl Choice {
         match self {
             Self::Promote => "promote it: it becomes a primary and takes changes",
             Self::Further => "go further: replay on to a later target",
-            Self::Another => "another target, an earlier one too: restores again",
+            Self::Another => "choose another target, an earlier one too: restores again",
             Self::Undo => "undo: what was restored is removed, the old data is put back",
             Self::Discard => "discard the old data for good, which frees its room",
             Self::Continue => "run it again: it goes on from where it is sound",
@@ -62,23 +62,33 @@ impl Choice {
 /// What can be done with a recovery that stands so.
 #[must_use]
 pub fn choices(state: &RecoveryState) -> Vec<Choice> {
-    let is_kept = state.kept_bytes.is_some();
     let mut all = match state.phase {
         RecoveryPhase::Paused => vec![Choice::Promote, Choice::Further, Choice::Another],
-        RecoveryPhase::Promoted | RecoveryPhase::Standby => vec![Choice::Backup],
-        RecoveryPhase::MovingAside
-        | RecoveryPhase::Restoring
-        | RecoveryPhase::Replaying
-        | RecoveryPhase::Undoing => vec![Choice::Continue],
+        RecoveryPhase::Promoted | RecoveryPhase::Standby => vec![Choice::Backup, Choice::Another],
+        RecoveryPhase::MovingAside | RecoveryPhase::Restoring | RecoveryPhase::Replaying => {
+            vec![Choice::Continue, Choice::Another]
+        }
+        // An undo goes on as an undo.
+        RecoveryPhase::Undoing => return vec![Choice::Undo],
     };
-    let is_over = matches!(state.phase, RecoveryPhase::Promoted | RecoveryPhase::Standby);
+    let is_kept = state.kept_bytes.is_some();
     if is_kept {
         all.push(Choice::Undo);
     }
-    if is_kept && is_over {
+    if is_kept && is_over(state) {
         all.push(Choice::Discard);
     }
     all
+}
+
+fn is_over(state: &RecoveryState) -> bool {
+    matches!(state.phase, RecoveryPhase::Promoted | RecoveryPhase::Standby)
+}
+
+/// Whether there is nothing left to decide: it is over and nothing is kept.
+#[must_use]
+pub fn is_settled(state: &RecoveryState) -> bool {
+    is_over(state) && state.kept_bytes.is_none()
 }
 
 /// The view of a recovery.

@@ -296,9 +296,9 @@ fn the_cursor_moves_by_every_key() {
         ("<", "up to 0/A9800000, its record included"),
         ("h", "up to 0/"),
         ("kk", "timeline 1"),
-        ("g", "NOT reachable: no backup"),
+        ("g", "NOT reachable: the first backup"),
         ("=", "reachable: backup 2026-11-17_21-20-00"),
-        ("xl", "NOT reachable: its WAL is missing"),
+        ("xl", "NOT reachable: WAL of timeline 1 is missing"),
         ("tmonth-end<Enter>", "timeline 3 (in use), 0/96000000"),
         ("/00:52:30<Enter>", "every commit up to 2026-11-18 00:52:30"),
         ("t0/82000000<Enter>", "up to 0/82000000, its record included"),
@@ -406,7 +406,10 @@ fn a_paused_recovery_is_taken_on_by_keys() {
     map(&mut driver, request);
     driver.keys("NN<Enter>");
     assert!(driver.screen().contains("that is not further"), "{}", driver.screen());
-    let mut driver = Driver::new(vec![with_recovery(RecoveryPhase::Paused)]);
+    let mut one = sample::busy("main");
+    let gone = RecoveryState { kept_bytes: None, ..stands(RecoveryPhase::Paused) };
+    one.recovery.set(gone, sample::now());
+    let mut driver = Driver::new(vec![one]);
     let effects = driver.keys("8Re");
     assert!(matches!(effects[..], [Cmd::Send(_, Command::FetchRecoveryMap { .. })]));
 }
@@ -433,14 +436,49 @@ fn an_interrupted_recovery_is_run_again() {
     driver.keys("8R");
     assert!(driver.screen().contains("run it again"), "{}", driver.screen());
     assert!(!driver.screen().contains("promote it"), "{}", driver.screen());
-    let effects = driver.keys("c");
-    let asked = effects.iter().find_map(|effect| match effect {
-        Cmd::Send(_, Command::PlanRecovery { request, .. }) => Some(request.clone()),
-        _ => None,
-    });
-    let asked = asked.expect("a plan was asked for");
-    assert_eq!(asked.target, plan().target);
-    assert_eq!(asked.backup.as_deref(), Some("2026-11-18_00-10-00"));
+    driver.keys("c");
+    assert_eq!(Driver::mutations(&driver.keys("<Enter>")), []);
+    let effects = driver.keys("cy");
+    let [Command::StepRecovery { step, .. }] = &Driver::mutations(&effects)[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(*step, RecoveryStep::Continue);
+    let mut one = down();
+    one.recovery.set(stands(RecoveryPhase::Undoing), sample::now());
+    let mut driver = Driver::new(vec![one]);
+    driver.keys("8R");
+    assert!(!driver.screen().contains("run it again: it goes"), "{}", driver.screen());
+    driver.keys("u");
+    assert!(driver.screen().contains("Undo the recovery"), "{}", driver.screen());
+}
+
+#[test]
+fn another_target_undoes_first_when_old_data_is_kept() {
+    let mut driver = Driver::new(vec![with_recovery(RecoveryPhase::Paused)]);
+    driver.keys("8Re");
+    assert!(driver.screen().contains("Then you choose"), "{}", driver.screen());
+    let effects = driver.keys("main<Enter>");
+    let [Command::StepRecovery { step: RecoveryStep::Undo, .. }] = &Driver::mutations(&effects)[..]
+    else {
+        panic!("{effects:?}")
+    };
+    let request = Driver::request(&effects);
+    let job = JobId { instance: sample::id("main"), number: 7 };
+    tell(&mut driver, Event::Accepted { request, job: job.clone() });
+    driver.publish(vec![down()], Vec::new());
+    let effects = tell(&mut driver, Event::JobEnded { job, outcome: Ok("undone".to_owned()) });
+    assert!(matches!(effects[..], [Cmd::Send(_, Command::FetchRecoveryMap { .. }), ..]));
+    assert!(driver.screen().contains("[2 where to]"), "{}", driver.screen());
+}
+
+#[test]
+fn a_recovery_that_is_over_and_keeps_nothing_stands_in_nobodys_way() {
+    let mut one = down();
+    let over = RecoveryState { kept_bytes: None, ..stands(RecoveryPhase::Promoted) };
+    one.recovery.set(over, sample::now());
+    let mut driver = Driver::new(vec![one]);
+    driver.keys("8R");
+    assert!(driver.screen().contains("What happened?"), "{}", driver.screen());
 }
 
 #[test]

@@ -187,12 +187,21 @@ impl MapView<'_> {
             Reach::Unreachable { .. } => (self.look.symbols.error, Role::Error),
         };
         let last = self.scale.rows.get(selected).map_or(0, |row| row.last);
-        let lines = [
-            ("Here", words::here(self.map, self.cursor, self.zone), Role::Text),
+        let (map, cursor, zone) = (self.map, self.cursor, self.zone);
+        let mut lines = vec![
+            ("Here", words::here(map, cursor, zone), Role::Text),
             ("", format!("{sign} {}", words::reach(&reach)), role),
-            ("Target", words::target(self.cursor, self.zone), Role::Title),
-            ("Lost", words::lost(self.map, self.cursor, last, self.zone), Role::Text),
         ];
+        match reach {
+            Reach::Reachable { .. } => {
+                lines.push(("Target", words::target(cursor, zone), Role::Title));
+                lines.push(("Lost", words::lost(map, cursor, last, zone), Role::Text));
+            }
+            Reach::Unreachable { nearest, .. } => {
+                let words = words::nearest(map, cursor, nearest, zone);
+                lines.push(("Nearest", words, Role::Title));
+            }
+        }
         for (number, (label, text, role)) in lines.into_iter().enumerate() {
             let line = line_of(area, from + number);
             let spans: Line = vec![

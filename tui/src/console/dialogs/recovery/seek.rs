@@ -61,7 +61,7 @@ fn at_time(
 ) -> Result<Cursor, String> {
     let lsn = map.lsn_at(from.timeline, at).ok_or_else(|| {
         let number = from.timeline.as_u32();
-        format!("timeline {number} has no commit up to {}", zone.date_time(at))
+        format!("{} is outside of what timeline {number} has commits of", zone.date_time(at))
     })?;
     let (aim, bound) = (Aim::Time(at), TargetBound::Inclusive);
     Ok(Cursor { timeline: from.timeline, lsn, aim, bound })
@@ -162,6 +162,6 @@ mod tests {
         for text in ["", "yesterday", "25:00", "2026-13-01 00:00", "1/2/3", "before"] {
             assert!(sought(text).is_err(), "{text}");
         }
-        assert!(sought("2020-01-01 00:00").unwrap_err().contains("no commit up to"));
+        assert!(sought("2020-01-01 00:00").unwrap_err().contains("outside of what timeline 3"));
     }
 }

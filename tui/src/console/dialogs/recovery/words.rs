@@ -2,7 +2,7 @@
 //! Pure.
 
 use chrono::{DateTime, Utc};
-use pgdeck_engine::api::{Mistake, MistakeKind, Reach, RecoveryMap, TargetBound};
+use pgdeck_engine::api::{Lsn, Mistake, MistakeKind, Reach, RecoveryMap, TargetBound};
 
 use super::cursor::{Aim, Cursor};
 use crate::console::widgets::whole;
@@ -52,11 +52,19 @@ pub fn reach(reach: &Reach) -> String {
             let segments = text::plural(count, "segment");
             format!("reachable: backup {backup} + {segments}, about {}", duration(*seconds))
         }
-        Reach::Unreachable { reason, nearest } => {
-            let nearest = nearest.map(|lsn| format!("; nearest {lsn} (= goes there)"));
-            format!("NOT reachable: {reason}{}", nearest.unwrap_or_default())
-        }
+        Reach::Unreachable { reason, .. } => format!("NOT reachable: {reason}"),
     }
+}
+
+/// Where one could go instead of a position that cannot be recovered to.
+#[must_use]
+pub fn nearest(map: &RecoveryMap, cursor: &Cursor, nearest: Option<Lsn>, zone: Zone) -> String {
+    let Some(lsn) = nearest else {
+        return "nothing on this timeline: j and k go to others".to_owned();
+    };
+    let at = map.time_at(cursor.timeline, lsn);
+    let at = at.map(|at| format!(", {}", zone.date_time(at))).unwrap_or_default();
+    format!("{lsn}{at} (= goes there)")
 }
 
 /// Where the cursor stands.
@@ -98,7 +106,7 @@ pub fn lost(map: &RecoveryMap, cursor: &Cursor, last: u64, zone: Zone) -> String
     if matches!(cursor.aim, Aim::Tip) || cursor.lsn.as_u64() >= last {
         return "nothing that the backups and the WAL know of".to_owned();
     }
-    let end = pgdeck_engine::api::Lsn::from_u64(last);
+    let end = Lsn::from_u64(last);
     let end = end.and_then(|lsn| map.time_at(cursor.timeline, lsn));
     let here = map.time_at(cursor.timeline, cursor.lsn);
     match (here, end) {
@@ -137,13 +145,14 @@ mod tests {
     fn reachable_and_not() {
         let can = Reach::Reachable { backup: "B".to_owned(), segments: 84, seconds: 190.0 };
         assert_eq!(reach(&can), "reachable: backup B + 84 segments, about 3 m 10 s");
-        let cannot =
-            |nearest| Reach::Unreachable { reason: "its WAL is missing".to_owned(), nearest };
-        assert_eq!(reach(&cannot(None)), "NOT reachable: its WAL is missing");
-        assert_eq!(
-            reach(&cannot(Some(sample::lsn(3)))),
-            "NOT reachable: its WAL is missing; nearest 0/3000000 (= goes there)"
-        );
+        let cannot = Reach::Unreachable { reason: "its WAL is missing".to_owned(), nearest: None };
+        assert_eq!(reach(&cannot), "NOT reachable: its WAL is missing");
+        let (timeline, at) = (sample::timeline(3), sample::lsn(95));
+        let (aim, bound) = (Aim::Position, TargetBound::Inclusive);
+        let cursor = Cursor { timeline, lsn: at, aim, bound };
+        let said = nearest(&sample::map(), &cursor, Some(sample::lsn(90)), Zone::Utc);
+        assert!(said.starts_with("0/5A000000") && said.ends_with("(= goes there)"), "{said}");
+        assert!(nearest(&sample::map(), &cursor, None, Zone::Utc).contains("j and k"));
     }
 
     #[test]
