@@ -1,4 +1,5 @@
 //! One recovery in a process of its own: the test program runs itself, so that it can be killed.
+#![allow(clippy::print_stdout, reason = "the process tells its result to the one that started it")]
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
