@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pgdeck_engine::api::ErrorCode;
+use pgdeck_tests::deck::Refusal;
 use pgdeck_tests::{Deck, Finished, Major, Repository, Run, Signal, TestInstance, proc};
 use serde_json::Value;
 
@@ -137,7 +139,9 @@ fn a_query_that_fails_is_evidence_too() {
     open_to_all(home.path());
     let done = rehearse(&repository, &["--queries", queries.to_str().unwrap()]).finish();
     let done = done.expect_code(2);
-    assert!(done.stderr.contains("the rehearsal of the latest position failed"), "{}", done.stderr);
+    let refusal = Refusal::of(&done);
+    assert_eq!(refusal.fact, "the rehearsal of the latest position failed");
+    assert_eq!(refusal.hint, ErrorCode::RehearsalFailed.default_hint());
     assert!(done.stdout.contains("query 1: select 1: 1"), "{}", done.stdout);
     assert!(done.stdout.contains("query 2: select n from nowhere: FAILED"), "{}", done.stdout);
     assert!(!done.stdout.contains("query 3"), "{}", done.stdout);

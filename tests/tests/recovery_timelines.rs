@@ -102,7 +102,7 @@ fn a_higher_number_in_the_archive_is_not_followed() {
     let archive = repository.destination().join("archived_wal");
     // As a copy would leave it that went on by itself from marker 1; the owner is kept.
     let mut copy = std::process::Command::new("cp");
-    copy.arg("-a").arg(archive.join("00000002.history")).arg(archive.join("00000009.history"));
+    copy.arg("-a").arg(archive.join("00000002.history")).arg(archive.join("00000003.history"));
     assert!(copy.status().unwrap().success());
     let plan = repository.dry_run::<&str>(&[]);
     assert_eq!(plan["stop"]["timeline"], 2, "{plan:#}");

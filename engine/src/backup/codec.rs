@@ -231,6 +231,16 @@ impl Decoder {
         }
     }
 
+    /// Stored length and content length of the frame at the beginning of `stored`, without
+    /// decoding it; `None` when that cannot be told.
+    #[must_use]
+    pub fn lengths(&self, stored: &[u8]) -> Option<(usize, u64)> {
+        self.zstd.as_ref()?;
+        let length = zstd::zstd_safe::find_frame_compressed_size(stored).ok()?;
+        let content = zstd::zstd_safe::get_frame_content_size(&stored[..length]).ok()??;
+        Some((length, content))
+    }
+
     /// Stored bytes that surely hold one whole frame.
     #[must_use]
     pub fn stored_bytes_max() -> usize {

@@ -114,6 +114,33 @@ impl<'a> ContentStream<'a> {
         }
     }
 
+    /// Passes over the next frame when all of it is content that nobody wants: `is_wanted` is
+    /// given its length. The bytes passed over; `None` when it is to be read. What is passed over
+    /// is not verified, and not in [`Self::digest`].
+    ///
+    /// # Errors
+    /// As [`Self::piece`].
+    pub fn skip(&mut self, is_wanted: impl FnOnce(u64) -> bool) -> io::Result<Option<u64>> {
+        if self.content_left == 0 || self.position < self.decoded.len() {
+            return Ok(None);
+        }
+        if self.filled - self.taken < Decoder::stored_bytes_max() {
+            self.read_more()?;
+        }
+        let lengths = self.decoder.lengths(&self.stored[self.taken..self.filled]);
+        match lengths {
+            Some((stored, content)) if content > 0 && content <= self.content_left => {
+                if is_wanted(content) {
+                    return Ok(None);
+                }
+                self.taken += stored;
+                self.content_left -= content;
+                Ok(Some(content))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// XXH3 of the stored bytes read so far.
     #[must_use]
     pub fn digest(&self) -> u64 {

@@ -5,6 +5,7 @@
 
 mod act;
 mod aside;
+mod asked;
 mod check;
 pub mod configure;
 pub mod diagnose;
@@ -27,6 +28,7 @@ pub mod site;
 pub mod sources;
 pub mod state;
 pub mod step;
+mod telling;
 pub mod timelines;
 mod undo;
 pub mod way;

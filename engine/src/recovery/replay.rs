@@ -152,7 +152,7 @@ impl Watch<'_> {
     fn report(&self, lsn: Option<Lsn>, lines: Vec<String>, began: Instant) {
         let total = self.plan.stop.reached.bytes_since(self.from);
         let done = lsn.map(|lsn| lsn.bytes_since(self.from).min(total));
-        let (rate, eta_seconds) = super::run::rate(done.unwrap_or(0), total, began.elapsed());
+        let (rate, eta_seconds) = super::telling::rate(done.unwrap_or(0), total, began.elapsed());
         self.reporter.report(JobProgress {
             phase: "replaying WAL".to_owned(),
             lines,

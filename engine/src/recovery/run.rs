@@ -1,10 +1,10 @@
 //! Carrying out a recovery: the one place that performs the steps of the machine.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+pub use super::asked::{Asked, begun, version_directory};
 use super::layout::{DIRECTORY, LOCK_FILE, Place};
 use super::machine::{End, Left, Outcome, State, Step};
 use super::pushing::Pushed;
@@ -12,36 +12,15 @@ use super::replay::Watch;
 use super::restore::{self, Existing, Progress, Restored};
 use super::server::Starting;
 use super::site::RecoverySite;
-use super::state::{self, StateDocument};
-use super::{act, aside, check, rescue, server, settle};
+use super::state::StateDocument;
+use super::{act, aside, check, rescue, server, settle, telling};
 use crate::api::{
-    Error, ErrorCode, JobProgress, Lsn, OldData, RecoveryPhase, RecoveryPlan, RecoveryRequest,
-    RecoveryState, Result,
+    Error, ErrorCode, JobProgress, Lsn, OldData, RecoveryPhase, RecoveryPlan, RecoveryState, Result,
 };
 use crate::backup::chain::Chain;
-use crate::backup::document::{self, ClusterFacts};
-use crate::backup::layout::Label;
 use crate::jobs::runner::{JobContext, JobControl, Reporter};
 use crate::pg::wal::SegmentSize;
 use crate::sys::lock::{Attempt, LockFile};
-
-/// How often progress is told.
-const TELL_EVERY: Duration = Duration::from_millis(250);
-
-/// What is to be carried out.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// What was asked.
-    pub request: RecoveryRequest,
-    /// What was planned for it.
-    pub plan: RecoveryPlan,
-    /// Of the plan.
-    pub fingerprint: u32,
-    /// This program, for `restore_command`; absolute.
-    pub program: PathBuf,
-    /// The directory of this version in a tablespace.
-    pub version_directory: String,
-}
 
 /// How a recovery ended.
 #[derive(Clone, Debug)]
@@ -52,68 +31,6 @@ pub struct Finished {
     pub state: RecoveryState,
     /// Where it ended.
     pub reached: Lsn,
-}
-
-impl Asked {
-    /// Completes what was asked with what the backup says of itself. Blocking; as the owner.
-    ///
-    /// # Errors
-    /// `BackupNotFound` when the plan's backup cannot be used.
-    pub fn new(
-        site: &RecoverySite,
-        request: RecoveryRequest,
-        plan: RecoveryPlan,
-        fingerprint: u32,
-        program: PathBuf,
-    ) -> Result<Self> {
-        let label = plan.chain.last().and_then(|text| text.parse::<Label>().ok());
-        let found = label.as_ref().map(|label| {
-            document::load_label(&site.backup.disk, &label.directory(&plan.destination))
-        });
-        let Some(Ok(document)) = found else {
-            let fact = format!("there is no complete backup {}", plan.chain.join(", "));
-            return Err(Error::new(ErrorCode::BackupNotFound, fact));
-        };
-        let version_directory = version_directory(&document.cluster);
-        Ok(Self { request, plan, fingerprint, program, version_directory })
-    }
-}
-
-/// What was begun for a request and not finished; `None` when there is nothing to go on with.
-/// Blocking; as the owner.
-///
-/// # Errors
-/// `RecoveryUnfinished` when something else was begun, or old data of a recovery that is done
-/// is still kept; `FileAccess`.
-pub fn begun(
-    site: &RecoverySite,
-    request: &RecoveryRequest,
-    program: &Path,
-) -> Result<Option<Asked>> {
-    let own = &site.backup.target.data_directory;
-    let directory = request.to.as_ref().unwrap_or(own);
-    let Some(document) = state::load(&site.backup.disk, directory)? else { return Ok(None) };
-    if check::is_over(&document, request) {
-        return Ok(None);
-    }
-    check::can_go_on(&document, request)?;
-    let mut plan = document.state.plan;
-    plan.action = request.action;
-    let words = document.state.phase.words();
-    plan.warnings.insert(0, format!("this recovery was begun before ({words}) and goes on"));
-    Ok(Some(Asked {
-        request: request.clone(),
-        plan,
-        fingerprint: document.fingerprint,
-        program: program.to_path_buf(),
-        version_directory: document.version_directory,
-    }))
-}
-
-/// The directory of a cluster's version in a tablespace (`TABLESPACE_VERSION_DIRECTORY`).
-#[must_use]
-pub fn version_directory(cluster: &ClusterFacts) -> String {
-    format!("PG_{}_{}", cluster.server_version_num / 10_000, cluster.catalog_version)
 }
 
 /// Everything a running recovery holds.
@@ -321,7 +238,7 @@ impl Run<'_> {
         let (progress, existing) = (Arc::clone(&self.progress), self.existing);
         let reporter = self.reporter.clone();
         let began = Instant::now();
-        let teller = tokio::task::spawn_local(tell(
+        let teller = tokio::task::spawn_local(telling::restoring(
             reporter,
             Arc::clone(&self.progress),
             self.plan().restore_bytes,
@@ -445,40 +362,6 @@ fn replay_start(chain: &Chain) -> Result<(Lsn, SegmentSize)> {
     let from = head.document.start_lsn.parse().map_err(|_| unknown())?;
     let bytes = head.document.cluster.wal_segment_bytes;
     Ok((from, SegmentSize::from_bytes(bytes).unwrap_or(SegmentSize::DEFAULT)))
-}
-
-/// Tells how far the restore is until it is ended.
-async fn tell(reporter: Reporter, progress: Arc<Progress>, total: u64, began: Instant) {
-    loop {
-        let done = progress.done_bytes.load(Ordering::Relaxed).min(total);
-        let (rate, eta_seconds) = rate(done, total, began.elapsed());
-        let files = progress.files.load(Ordering::Relaxed);
-        reporter.report(JobProgress {
-            phase: "restoring".to_owned(),
-            lines: vec![format!("{files} files")],
-            done: Some(done),
-            total: Some(total),
-            rate,
-            eta_seconds,
-            ..JobProgress::default()
-        });
-        tokio::time::sleep(TELL_EVERY).await;
-    }
-}
-
-/// Units a second and seconds left, once there is something to tell by.
-pub(super) fn rate(done: u64, total: u64, elapsed: Duration) -> (Option<f64>, Option<u64>) {
-    let seconds = elapsed.as_secs_f64();
-    if done == 0 || seconds < 0.5 {
-        return (None, None);
-    }
-    let float = |count: u64| f64::from(u32::try_from(count >> 10).unwrap_or(u32::MAX)) * 1024.0;
-    let rate = float(done) / seconds;
-    if rate <= 0.0 {
-        return (None, None);
-    }
-    let left = Duration::try_from_secs_f64(float(total.saturating_sub(done)) / rate);
-    (Some(rate), left.ok().map(|left| left.as_secs()))
 }
 
 fn panicked(reason: &str) -> Error {

@@ -5,6 +5,7 @@
 
 mod actions;
 mod backups;
+mod recovery;
 mod states;
 mod survival;
 mod terminals;

@@ -1,7 +1,9 @@
 //! A moment as it is written on the command line: with an offset, or in the time zone of this
 //! machine. Hours that a change of the clocks leaves out or repeats are refused, not guessed.
 
-use chrono::{DateTime, FixedOffset, Local, LocalResult, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono::{
+    DateTime, FixedOffset, Local, LocalResult, NaiveDateTime, Offset, SubsecRound, TimeZone, Utc,
+};
 
 const EXPECTED: &str = "expected YYYY-MM-DD hh:mm:ss[.ffffff], with Z or +hh:mm unless it is in the time zone of this machine";
 
@@ -23,10 +25,11 @@ fn parse_in<Z: TimeZone>(text: &str, zone: &Z) -> Result<DateTime<FixedOffset>, 
     }
 }
 
-/// A moment in the time zone of this machine, with its offset.
+/// A moment in the time zone of this machine, with its offset. Microseconds at most, as
+/// PostgreSQL counts.
 #[must_use]
 pub fn local(at: DateTime<Utc>) -> String {
-    written(at.with_timezone(&Local).fixed_offset())
+    written(at.with_timezone(&Local).fixed_offset().trunc_subsecs(6))
 }
 
 /// A moment with its offset, with as many digits as it has.

@@ -118,7 +118,15 @@ fn send(
 /// Asks for the plan; it is confirmed when it is there.
 fn plan(state: &mut State, instance: &InstanceId, request: RecoveryRequest) -> Vec<Cmd> {
     let Some(snapshot) = state.fleet.get(instance).cloned() else { return Vec::new() };
-    let facts = place_facts(&snapshot);
+    let mut facts = place_facts(&snapshot);
+    if request.to.is_none() && snapshot.status.state.has_process() {
+        let before = if request.bound == TargetBound::Exclusive { "just before " } else { "" };
+        facts.push(("Target", format!("{before}{}", request.target.describe())));
+        let body = "The instance runs, and has to be stopped before it can be recovered: only then is it known what its newest WAL holds.\n\nStop it first. The plan is made then and shown here; nothing is touched before you have read it and typed the instance's name. If you go no further, start the instance again: nothing has changed.";
+        let (instance, request) = (instance.clone(), Box::new(request));
+        let action = Action::Recover { instance, request, plan: None };
+        return push_danger(state, Dialog::Plan(Plan::held(action, facts, body.to_owned())));
+    }
     let command =
         Command::PlanRecovery { instance: instance.clone(), request: Box::new(request.clone()) };
     let ask = state.request(command, Pending::Recovery);
@@ -141,8 +149,19 @@ pub(super) fn planned(state: &mut State, request: RequestId, plan: &Arc<Recovery
     }
 }
 
-/// After the instance was stopped the plan is another: it is made again.
-pub(super) fn plan_again(state: &mut State, instance: &InstanceId) -> Vec<Cmd> {
+/// An instance has stopped that a plan waits for: it is made now.
+pub(super) fn looked(state: &mut State) -> Vec<Cmd> {
+    let waiting = state.dialogs.iter().find_map(|dialog| match dialog {
+        Dialog::Plan(plan) => plan.waits_for(),
+        _ => None,
+    });
+    let Some(instance) = waiting.cloned() else { return Vec::new() };
+    let runs = state.fleet.get(&instance).is_some_and(|one| one.status.state.has_process());
+    if runs { Vec::new() } else { plan_again(state, &instance) }
+}
+
+/// Makes the plan of a recovery again that is open.
+fn plan_again(state: &mut State, instance: &InstanceId) -> Vec<Cmd> {
     let found = state.dialogs.iter().find_map(|dialog| match dialog {
         Dialog::Plan(plan) => match plan.action() {
             Action::Recover { instance: whose, request, .. } if whose == instance => {
@@ -402,8 +421,8 @@ pub(super) fn told(state: &mut State, instance: InstanceId, stands: RecoveryStat
     vec![state.request(Command::Recheck { instance }, Pending::Silent)]
 }
 
-/// A job has ended well: a view of it gives way to how its recovery stands, and after a stop the
-/// plan of a recovery is made again.
+/// A job has ended well: a view of it gives way to how its recovery stands, or to the plan that
+/// waited for the instance to stop.
 pub(super) fn ended(state: &mut State, job: &JobId) -> Vec<Cmd> {
     if let Some(destination) = state.redone.remove(job) {
         state.dialogs.clear();
@@ -415,7 +434,7 @@ pub(super) fn ended(state: &mut State, job: &JobId) -> Vec<Cmd> {
     if is_stand || is_planned {
         state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Job(view) if view.id() == job));
     }
-    plan_again(state, &job.instance)
+    looked(state)
 }
 
 /// Takes a map for the flow that asked for it.

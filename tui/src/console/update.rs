@@ -5,6 +5,7 @@ use crossterm::event::KeyEvent;
 use pgdeck_engine::api::{Command, Fleet, JobState, Severity, Snapshot};
 use std::sync::Arc;
 
+use super::ask_recovery;
 use super::commands;
 use super::dialogs::Context as DialogContext;
 use super::dispatch;
@@ -25,7 +26,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Cmd> {
         Msg::Paste(text) => paste(state, &text),
         Msg::Fleet(fleet) => {
             take_fleet(state, fleet);
-            Vec::new()
+            ask_recovery::looked(state)
         }
         Msg::Event(event) => events::take(state, event),
         Msg::Refused(request, error) => {

@@ -222,8 +222,15 @@ impl<'a> FileRestorer<'a> {
         let mut stream = self.stream(codec, pack, layer)?;
         let mut blocks = Blocks::of(layer, self.block_bytes);
         let mut done = 0;
-        while let Some(piece) = stream.piece()? {
+        loop {
             self.progress.heed_stop()?;
+            // Without a wanted block a frame need not even be decoded.
+            if let Some(passed) = stream.skip(|length| blocks.are_wanted(length, wanted))? {
+                done += passed;
+                blocks.passed += passed;
+                continue;
+            }
+            let Some(piece) = stream.piece()? else { break };
             done += u64::try_from(piece.len()).unwrap_or(0);
             for part in blocks.parts(piece) {
                 let (offset, bytes) = part?;
@@ -315,6 +322,19 @@ impl<'a> Blocks<'a> {
             _ => None,
         };
         Self { runs, block_bytes, size: layer.stamp.size, passed: 0 }
+    }
+
+    /// Whether one of the blocks in the next bytes must be written. Of changed blocks there are
+    /// few: they are read.
+    fn are_wanted(&self, length: u64, wanted: &Wanted) -> bool {
+        let first = usize::try_from(self.passed / self.block_bytes);
+        let end = usize::try_from((self.passed + length).div_ceil(self.block_bytes));
+        match (self.runs, wanted, first, end) {
+            (None, Wanted::Only(_), Ok(first), Ok(end)) => {
+                (first..end).any(|block| wanted.has(block))
+            }
+            _ => true,
+        }
     }
 
     /// Divides the next piece into parts that are consecutive in the file, each with its offset.

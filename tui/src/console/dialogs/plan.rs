@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pgdeck_engine::api::{Error, InstanceState, RecoveryPlan, RequestId};
+use pgdeck_engine::api::{Error, InstanceId, InstanceState, RecoveryPlan, RequestId};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -28,6 +28,8 @@ enum Readiness {
     Ready,
     /// It cannot be carried out.
     Refused,
+    /// It is made when the instance has been stopped.
+    Held,
 }
 
 /// A plan.
@@ -54,6 +56,12 @@ impl Plan {
     pub fn awaited(action: Action, facts: Vec<(&'static str, String)>, request: RequestId) -> Self {
         let body = "The plan is being worked out ...".to_owned();
         Self { readiness: Readiness::Awaited(request), ..Self::new(action, facts, body) }
+    }
+
+    /// A plan that is made when the instance has been stopped; until then `body` stands there.
+    #[must_use]
+    pub fn held(action: Action, facts: Vec<(&'static str, String)>, body: String) -> Self {
+        Self { readiness: Readiness::Held, ..Self::new(action, facts, body) }
     }
 
     /// Whether it waits for this answer.
@@ -84,8 +92,20 @@ impl Plan {
         }
     }
 
+    /// The instance that has to be stopped before it is made.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<&InstanceId> {
+        match (&self.action, &self.readiness) {
+            (Action::Recover { instance, .. }, Readiness::Held) => Some(instance),
+            _ => None,
+        }
+    }
+
     /// Whether the instance has to be stopped first.
     fn is_held(&self, context: &Context<'_>) -> bool {
+        if matches!(self.readiness, Readiness::Held) {
+            return true;
+        }
         let Action::Recover { instance, request, .. } = &self.action else { return false };
         let state = context.fleet.get(instance).map(|one| one.status.state);
         request.to.is_none() && state.is_some_and(InstanceState::has_process)
@@ -101,12 +121,13 @@ impl Plan {
         let area = context.body;
         let is_ready = matches!(self.readiness, Readiness::Ready);
         let is_held = self.is_held(context);
+        let can_stop = is_held && matches!(self.readiness, Readiness::Ready | Readiness::Held);
         let page = usize::from(area.height.saturating_sub(4)).max(1);
         match key {
             Some(Key::Char('y' | 'Y')) if is_ready && !is_held => {
                 return Outcome::Do(self.action.clone());
             }
-            Some(Key::Char('s')) if is_ready && is_held => return Outcome::StopFirst,
+            Some(Key::Char('s')) if can_stop => return Outcome::StopFirst,
             Some(Key::Char('n' | 'N' | 'q') | Key::Esc | Key::Enter) => return Outcome::Close,
             Some(Key::Down | Key::Char('j')) => self.scroll = self.scroll.saturating_add(1),
             Some(Key::Up | Key::Char('k')) => self.scroll = self.scroll.saturating_sub(1),
@@ -218,7 +239,7 @@ impl Plan {
             spans.push((text, look.style(Role::Warn)));
         }
         match self.readiness {
-            Readiness::Ready if is_held => {
+            Readiness::Ready | Readiness::Held if is_held => {
                 spans.push(("The instance runs: ".to_owned(), look.style(Role::Warn)));
                 spans.push(("s".to_owned(), look.style(Role::Key)));
                 spans.push((" stops it first   ".to_owned(), look.style(Role::Text)));
@@ -235,7 +256,7 @@ impl Plan {
                 spans.push((">No<".to_owned(), look.style(Role::Selection)));
                 spans.push((" Enter, Esc, n".to_owned(), look.style(Role::Key)));
             }
-            Readiness::Awaited(_) | Readiness::Refused => {
+            Readiness::Awaited(_) | Readiness::Refused | Readiness::Held => {
                 spans.push(("Esc".to_owned(), look.style(Role::Key)));
                 spans.push((" close".to_owned(), look.style(Role::Text)));
             }

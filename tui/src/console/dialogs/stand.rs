@@ -1,7 +1,7 @@
 //! How a recovery stands, and what can be done with it: look and promote, go further, another
 //! target, undo; afterwards a backup, and the old data.
 
-use pgdeck_engine::api::{Fleet, InstanceId, RecoveryPhase, RecoveryState};
+use pgdeck_engine::api::{Fleet, InstanceId, RecoveryPhase, RecoveryState, TargetBound};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -209,6 +209,10 @@ pub fn facts(state: &RecoveryState, zone: Zone) -> Vec<(&'static str, String)> {
 
 fn remark(state: &RecoveryState) -> &'static str {
     match state.phase {
+        // Replayed locks are held until the end of their transaction, which is not replayed.
+        RecoveryPhase::Paused if state.plan.stop.bound == TargetBound::Exclusive => {
+            "The server can be read but not changed; nothing is decided yet. A table that cannot be read now is locked by the transaction before whose end it stopped: it is free when you promote."
+        }
         RecoveryPhase::Paused => {
             "The server can be read but not changed. Look whether the data is what you want; nothing is decided yet."
         }

@@ -233,7 +233,9 @@ fn esc_goes_back_one_step_and_nothing_is_forgotten() {
 
 #[test]
 fn a_running_instance_is_stopped_first() {
-    let mut driver = at_plan(sample::busy("main"), SMALL);
+    let mut driver = at_mistakes(sample::busy("main"), SMALL);
+    assert_eq!(driver.keys("<Enter><Enter><Enter>"), [Cmd::DrainInput], "no plan yet");
+    golden("recovery-running-80x24", &driver);
     let screen = driver.screen();
     assert!(screen.contains("The instance runs: s stops it first"), "{screen}");
     assert_eq!(driver.keys("y"), [], "not while it runs");
@@ -245,8 +247,14 @@ fn a_running_instance_is_stopped_first() {
     let request = Driver::request(&effects);
     let job = JobId { instance: sample::id("main"), number: 5 };
     tell(&mut driver, Event::Accepted { request, job: job.clone() });
-    driver.publish(vec![down()], Vec::new());
-    let effects = tell(&mut driver, Event::JobEnded { job, outcome: Ok("stopped".to_owned()) });
+    let outcome = Ok("stopped".to_owned());
+    assert_eq!(
+        tell(&mut driver, Event::JobEnded { job, outcome }),
+        [],
+        "it is not seen to be down"
+    );
+    assert!(driver.screen().contains("s stops it first"), "{}", driver.screen());
+    let effects = driver.publish(vec![down()], Vec::new());
     let [Cmd::DrainInput, Cmd::Send(request, Command::PlanRecovery { request: again, .. }), ..] =
         &effects[..]
     else {
