@@ -1,9 +1,6 @@
 //! One recovery in a process of its own: the test program runs itself, so that it can be killed.
 #![allow(clippy::print_stdout, reason = "the process tells its result to the one that started it")]
 
-// What it prints is read by the test that has started it.
-#![allow(clippy::print_stdout)]
-
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
