@@ -17,7 +17,7 @@ use std::path::Path;
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 
-use super::faults::{Operation, Plan};
+use super::faults::{Change, Operation, Plan};
 use super::file::{self, Stat};
 
 /// Mode of files and directories made here: the owner's alone.
@@ -81,7 +81,8 @@ impl Disk {
     pub fn create(&self, path: &Path) -> io::Result<DiskFile> {
         self.plan.step(Operation::Create, path)?;
         let mut options = fs::OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).mode(FILE_MODE).open(path)?;
+        options.read(true).write(true).create_new(true).mode(FILE_MODE);
+        let file = self.plan.change(Change::New(path), || options.open(path))?;
         Ok(DiskFile { file, plan: self.plan.clone() })
     }
 
@@ -131,7 +132,8 @@ impl Disk {
     /// `AlreadyExists`; as `mkdir(2)`.
     pub fn make_directory(&self, path: &Path) -> io::Result<()> {
         self.plan.step(Operation::MakeDirectory, path)?;
-        fs::DirBuilder::new().mode(DIRECTORY_MODE).create(path)
+        self.plan
+            .change(Change::New(path), || fs::DirBuilder::new().mode(DIRECTORY_MODE).create(path))
     }
 
     /// Makes the names in a directory durable.
@@ -140,7 +142,7 @@ impl Disk {
     /// As `open(2)` and `fsync(2)`.
     pub fn sync_directory(&self, path: &Path) -> io::Result<()> {
         self.plan.step(Operation::SyncDirectory, path)?;
-        fs::File::open(path)?.sync_all()
+        self.plan.change(Change::SyncDirectory(path), || fs::File::open(path)?.sync_all())
     }
 
     /// Gives a finished file or directory its name, unless the name is taken. Durable after
@@ -150,11 +152,14 @@ impl Disk {
     /// As `renameat2(2)`, and `link(2)` where the file system has no rename that refuses.
     pub fn publish(&self, from: &Path, to: &Path) -> io::Result<Published> {
         self.plan.step(Operation::Rename, to)?;
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            Ok(()) => Ok(Published::Done),
-            Err(Errno::EXIST) => Ok(Published::Taken),
+        let rename = || match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_and_unlink(from, to),
-            Err(errno) => Err(errno.into()),
+            renamed => renamed.map_err(io::Error::from),
+        };
+        match self.plan.change(Change::Move(from, to), rename) {
+            Ok(()) => Ok(Published::Done),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::Taken),
+            Err(error) => Err(error),
         }
     }
 
@@ -164,7 +169,7 @@ impl Disk {
     /// As `rename(2)`.
     pub fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.plan.step(Operation::Rename, to)?;
-        fs::rename(from, to)
+        self.plan.change(Change::Move(from, to), || fs::rename(from, to))
     }
 
     /// Removes a file or a symbolic link.
@@ -173,7 +178,7 @@ impl Disk {
     /// As `unlink(2)`.
     pub fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.plan.step(Operation::Remove, path)?;
-        fs::remove_file(path)
+        self.plan.change(Change::Remove(path), || fs::remove_file(path))
     }
 
     /// Removes an empty directory.
@@ -182,7 +187,7 @@ impl Disk {
     /// As `rmdir(2)`.
     pub fn remove_directory(&self, path: &Path) -> io::Result<()> {
         self.plan.step(Operation::Remove, path)?;
-        fs::remove_dir(path)
+        self.plan.change(Change::Remove(path), || fs::remove_dir(path))
     }
 
     /// Every name in a directory, sorted. A name that cannot be read is an error, not absent.
@@ -222,12 +227,8 @@ impl Disk {
 }
 
 /// For file systems without `RENAME_NOREPLACE`, such as NFS.
-fn link_and_unlink(from: &Path, to: &Path) -> io::Result<Published> {
-    match fs::hard_link(from, to) {
-        Ok(()) => fs::remove_file(from).map(|()| Published::Done),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::Taken),
-        Err(error) => Err(error),
-    }
+fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to).and_then(|()| fs::remove_file(from))
 }
 
 /// An open file. Dropping it does not make it durable.
@@ -244,7 +245,7 @@ impl DiskFile {
     /// As `fsync(2)`. After a failure the content is lost: write the file anew.
     pub fn sync(&self) -> io::Result<()> {
         self.plan.step(Operation::Sync, Path::new(""))?;
-        self.file.sync_all()
+        self.plan.change(Change::Sync(&self.file), || self.file.sync_all())
     }
 
     /// Bytes it has.
@@ -269,7 +270,7 @@ impl DiskFile {
     /// As `ftruncate(2)`.
     pub fn set_size(&self, bytes: u64) -> io::Result<()> {
         self.plan.step(Operation::Write, Path::new(""))?;
-        self.file.set_len(bytes)
+        self.plan.change(Change::Resize(&self.file, bytes), || self.file.set_len(bytes))
     }
 
     /// Reads at a position, without moving; as many bytes as there are, up to the buffer's.
@@ -304,7 +305,9 @@ impl Read for DiskFile {
 impl Write for DiskFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let allowed = self.plan.write_step(bytes.len())?;
-        self.file.write(&bytes[..allowed])
+        let mut file = &self.file;
+        let change = Change::Write(file, None, allowed);
+        self.plan.change(change, || file.write(&bytes[..allowed]))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -330,10 +333,11 @@ mod tests {
         fs::write(&from, "new").unwrap();
         fs::write(&to, "old").unwrap();
         assert_eq!(Disk::real().publish(&from, &to).unwrap(), Published::Taken);
-        assert_eq!(link_and_unlink(&from, &to).unwrap(), Published::Taken);
+        let taken = link_and_unlink(&from, &to).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&to).unwrap(), "old");
         fs::remove_file(&to).unwrap();
-        assert_eq!(link_and_unlink(&from, &to).unwrap(), Published::Done);
+        link_and_unlink(&from, &to).unwrap();
         assert_eq!((from.exists(), fs::read_to_string(&to).unwrap()), (false, "new".to_owned()));
     }
 

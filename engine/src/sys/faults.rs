@@ -4,7 +4,17 @@
 //! size and reads no variable. `PGDECK_FAULT=N:KIND[:on]` gives a program a plan: `KIND` is
 //! `eio`, `enospc`, `short`, `sync` (the first `fsync` from that operation on), `kill` (SIGKILL
 //! to itself before the operation); with `on` the operations after it fail, too.
+//!
+//! `PGDECK_FAULT=N:power[:SEED]` is a power cut before the N-th operation that makes something
+//! durable: everything that is not durable is undone, or with a seed a part of it, then the
+//! process kills itself. `power` has the model.
 
+#[cfg(any(debug_assertions, feature = "faults"))]
+mod armed;
+#[cfg(any(debug_assertions, feature = "faults"))]
+mod power;
+
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -52,6 +62,40 @@ pub enum Fault {
     Sync,
     /// The process is killed before the operation.
     Kill,
+    /// What is not durable is lost, then the process is killed; with [`Spell::FromThenOn`] it
+    /// lives, but no change is made any more. Only operations that make something durable are
+    /// counted: between two of them only what can be lost grows.
+    Power(Loss),
+}
+
+/// What a power cut takes of what is not durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// All of it.
+    Everything,
+    /// What follows from this seed: file systems may have kept any part.
+    Part(u64),
+}
+
+/// A change that a power cut may take back, or the end of that.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// A new file, directory or link.
+    New(&'a Path),
+    /// A name is removed.
+    Remove(&'a Path),
+    /// A name becomes another one; what had that is replaced.
+    Move(&'a Path, &'a Path),
+    /// So many bytes are written at an offset, or where the file stands.
+    Write(&'a File, Option<u64>, usize),
+    /// A file gets another size.
+    Resize(&'a File, u64),
+    /// A file's content becomes durable.
+    Sync(&'a File),
+    /// The names in a directory become durable.
+    SyncDirectory(&'a Path),
+    /// Everything on the file system of a directory becomes durable.
+    SyncFileSystem(&'a Path),
 }
 
 /// How often.
@@ -68,135 +112,9 @@ pub use armed::Plan;
 #[cfg(not(any(debug_assertions, feature = "faults")))]
 pub use unarmed::Plan;
 
-#[cfg(any(debug_assertions, feature = "faults"))]
-mod armed {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-    use super::{Fault, Operation, Path, Spell, io};
-
-    /// Which operation is to fail, counted over all clones.
-    #[derive(Clone, Debug, Default)]
-    pub struct Plan {
-        armed: Option<Arc<Armed>>,
-    }
-
-    #[derive(Debug)]
-    struct Armed {
-        number: u64,
-        fault: Fault,
-        spell: Spell,
-        done: AtomicU64,
-        has_struck: AtomicBool,
-    }
-
-    impl Plan {
-        /// Operation `number`, from 1, fails.
-        #[must_use]
-        pub fn new(number: u64, fault: Fault, spell: Spell) -> Self {
-            let (done, has_struck) = (AtomicU64::new(0), AtomicBool::new(false));
-            Self { armed: Some(Arc::new(Armed { number, fault, spell, done, has_struck })) }
-        }
-
-        /// What `PGDECK_FAULT` asks for.
-        #[must_use]
-        pub fn from_environment() -> Self {
-            std::env::var("PGDECK_FAULT")
-                .ok()
-                .and_then(|text| Self::parse(&text))
-                .unwrap_or_default()
-        }
-
-        fn parse(text: &str) -> Option<Self> {
-            let mut parts = text.split(':');
-            let number = parts.next()?.parse().ok()?;
-            let fault = match parts.next()? {
-                "eio" => Fault::Eio,
-                "enospc" => Fault::Enospc,
-                "short" => Fault::ShortWrite,
-                "sync" => Fault::Sync,
-                "kill" => Fault::Kill,
-                _ => return None,
-            };
-            let spell = if parts.next() == Some("on") { Spell::FromThenOn } else { Spell::Once };
-            Some(Self::new(number, fault, spell))
-        }
-
-        /// Whether the operation was reached.
-        #[must_use]
-        pub fn has_struck(&self) -> bool {
-            self.armed.as_ref().is_some_and(|armed| armed.has_struck.load(Ordering::Acquire))
-        }
-
-        /// Operations so far.
-        #[must_use]
-        pub fn operations(&self) -> u64 {
-            self.armed.as_ref().map_or(0, |armed| armed.done.load(Ordering::Acquire))
-        }
-
-        /// Called before each operation.
-        ///
-        /// # Errors
-        /// The planned one.
-        pub fn step(&self, operation: Operation, _path: &Path) -> io::Result<()> {
-            match self.due(operation) {
-                Some(fault) => strike(fault),
-                None => Ok(()),
-            }
-        }
-
-        /// Called before a write: how many of the bytes it may take.
-        ///
-        /// # Errors
-        /// The planned one.
-        pub fn write_step(&self, bytes: usize) -> io::Result<usize> {
-            match self.due(Operation::Write) {
-                Some(Fault::ShortWrite) => Ok(bytes.div_ceil(2)),
-                Some(fault) => strike(fault).map(|()| bytes),
-                None => Ok(bytes),
-            }
-        }
-
-        fn due(&self, operation: Operation) -> Option<Fault> {
-            let armed = self.armed.as_ref()?;
-            let number = armed.done.fetch_add(1, Ordering::AcqRel) + 1;
-            if number < armed.number {
-                return None;
-            }
-            let is_sync = matches!(operation, Operation::Sync | Operation::SyncDirectory);
-            let is_due = match (armed.fault, armed.spell) {
-                (Fault::Sync, Spell::Once) => is_sync && !armed.has_struck.load(Ordering::Acquire),
-                (Fault::Sync, Spell::FromThenOn) => is_sync,
-                (_, Spell::Once) => number == armed.number,
-                (_, Spell::FromThenOn) => true,
-            };
-            if is_due {
-                armed.has_struck.store(true, Ordering::Release);
-            }
-            is_due.then_some(armed.fault)
-        }
-    }
-
-    fn strike(fault: Fault) -> io::Result<()> {
-        match fault {
-            Fault::Eio | Fault::Sync => Err(rustix::io::Errno::IO.into()),
-            Fault::Enospc => Err(rustix::io::Errno::NOSPC.into()),
-            Fault::ShortWrite => Ok(()),
-            Fault::Kill => {
-                let own = rustix::process::getpid();
-                rustix::process::kill_process(own, rustix::process::Signal::KILL)?;
-                // The signal is on its way; nothing more may be done.
-                loop {
-                    std::thread::park();
-                }
-            }
-        }
-    }
-}
-
 #[cfg(not(any(debug_assertions, feature = "faults")))]
 mod unarmed {
-    use super::{Operation, Path, io};
+    use super::{Change, Operation, Path, io};
 
     /// Nothing fails on demand in this build.
     #[derive(Clone, Debug, Default)]
@@ -216,6 +134,19 @@ mod unarmed {
         #[inline]
         pub fn step(&self, _operation: Operation, _path: &Path) -> io::Result<()> {
             Ok(())
+        }
+
+        /// Makes the change.
+        ///
+        /// # Errors
+        /// Those of the change.
+        #[inline]
+        pub fn change<T>(
+            &self,
+            _change: Change<'_>,
+            perform: impl FnOnce() -> io::Result<T>,
+        ) -> io::Result<T> {
+            perform()
         }
 
         /// All of them.

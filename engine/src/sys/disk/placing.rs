@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Disk, DiskFile};
-use crate::sys::faults::Operation;
+use crate::sys::faults::{Change, Operation};
 
 impl Disk {
     /// Makes a new file with this mode, whatever the umask, for reading and writing.
@@ -17,7 +17,8 @@ impl Disk {
     pub fn create_with_mode(&self, path: &Path, mode: u32) -> io::Result<DiskFile> {
         self.plan.step(Operation::Create, path)?;
         let mut options = fs::OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).mode(mode).open(path)?;
+        options.read(true).write(true).create_new(true).mode(mode);
+        let file = self.plan.change(Change::New(path), || options.open(path))?;
         let own = file.metadata()?.permissions().mode() & 0o7777;
         if own != mode {
             file.set_permissions(fs::Permissions::from_mode(mode))?;
@@ -38,7 +39,7 @@ impl Disk {
             let text = format!("{} exists", to.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
-        fs::rename(from, to)
+        self.plan.change(Change::Move(from, to), || fs::rename(from, to))
     }
 
     /// Makes a symbolic link.
@@ -47,7 +48,7 @@ impl Disk {
     /// `AlreadyExists`; as `symlink(2)`.
     pub fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
         self.plan.step(Operation::Create, link)?;
-        std::os::unix::fs::symlink(target, link)
+        self.plan.change(Change::New(link), || std::os::unix::fs::symlink(target, link))
     }
 
     /// Where a symbolic link points, as it stands in the link; `None` when it is no link, or
@@ -95,8 +96,9 @@ impl Disk {
     /// As `open(2)` and `syncfs(2)`.
     pub fn sync_file_system(&self, directory: &Path) -> io::Result<()> {
         self.plan.step(Operation::SyncFileSystem, directory)?;
-        rustix::fs::syncfs(fs::File::open(directory)?)?;
-        Ok(())
+        self.plan.change(Change::SyncFileSystem(directory), || {
+            Ok(rustix::fs::syncfs(fs::File::open(directory)?)?)
+        })
     }
 
     /// Removes a directory with everything in it, one operation a name; symbolic links are
@@ -134,7 +136,8 @@ impl DiskFile {
     pub fn write_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
             let allowed = self.plan.write_step(bytes.len())?;
-            match self.file.write_at(&bytes[..allowed], offset) {
+            let change = Change::Write(&self.file, Some(offset), allowed);
+            match self.plan.change(change, || self.file.write_at(&bytes[..allowed], offset)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     bytes = &bytes[count..];
