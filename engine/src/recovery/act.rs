@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use super::configure;
-use super::layout::Place;
+use super::layout::{DIRECTORY, Place};
 use super::machine::{End, Reached, Standing};
 use super::pushing::{self, Pushed};
 use super::server::{self, Session};
 use super::site::RecoverySite;
 use super::state::{self, StateDocument};
+use super::undo;
 use crate::api::{
     Error, ErrorCode, Lsn, RecoveryAction, RecoveryPhase, RecoveryPlan, RecoveryRole, Result,
 };
@@ -162,13 +163,12 @@ fn settle_kept(site: &BackupSite, document: &StateDocument) -> Result<()> {
     let rescued = super::rescue::directory(&plan.directory);
     let is_needed = document.state.phase == RecoveryPhase::Standby
         && matches!(site.disk.stat(&rescued), Ok(Some(_)));
-    let removed = state::remove(&site.disk, &plan.directory).and_then(|()| {
-        for place in places.iter().rev() {
-            if !is_needed || place.path != plan.directory {
-                site.disk.remove_tree(&place.own())?;
-            }
+    let others = undo::remove_others(&site.disk, &places).map_err(|(_, error)| error);
+    let removed = others.and_then(|()| state::remove(&site.disk, &plan.directory)).and_then(|()| {
+        if !is_needed {
+            site.disk.remove_tree(&plan.directory.join(DIRECTORY))?;
         }
-        Ok(())
+        site.disk.sync_directory(&plan.directory)
     });
     removed.map_err(|error| {
         Error::new(ErrorCode::RestoreFailed, "what the recovery kept could not be removed")

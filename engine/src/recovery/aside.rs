@@ -42,14 +42,17 @@ fn keep(disk: &Disk, place: &Place) -> std::result::Result<(), Failed> {
         move |error| (path, error)
     };
     let names = place.names(disk).map_err(failed(&place.path))?;
-    if names.is_empty() {
-        return Ok(());
-    }
     let kept = place.kept();
-    for directory in [place.own(), kept.clone()] {
-        make(disk, &directory).map_err(failed(&directory))?;
+    if names.is_empty() {
+        // Whoever moved them may have been killed before that was durable.
+        let is_there = disk.stat(&kept).map_err(failed(&kept))?.is_some();
+        return if is_there { settle(disk, place).map_err(failed(&kept)) } else { Ok(()) };
     }
-    disk.sync_directory(&place.path).map_err(failed(&place.path))?;
+    // A directory must have a durable name before anything moves into it.
+    for (directory, above) in [(place.own(), &place.path), (kept.clone(), &place.own())] {
+        make(disk, &directory).map_err(failed(&directory))?;
+        disk.sync_directory(above).map_err(failed(above))?;
+    }
     for name in names {
         let (from, to) = (place.path.join(&name), kept.join(&name));
         disk.rename(&from, &to).map_err(failed(&from))?;
@@ -63,7 +66,6 @@ fn keep(disk: &Disk, place: &Place) -> std::result::Result<(), Failed> {
 /// Makes moves durable, the new names before the old are gone.
 fn settle(disk: &Disk, place: &Place) -> io::Result<()> {
     disk.sync_directory(&place.kept())?;
-    disk.sync_directory(&place.own())?;
     disk.sync_directory(&place.path)
 }
 
@@ -78,28 +80,26 @@ pub(super) fn make(disk: &Disk, path: &Path) -> io::Result<()> {
 /// Takes the control file away, durably.
 pub(super) fn unarm(disk: &Disk, data_directory: &Path) -> std::result::Result<(), Failed> {
     let control = data_directory.join(CONTROL_FILE_PATH);
-    let removed = match disk.remove_file(&control) {
-        Ok(()) => disk.sync_directory(&data_directory.join("global")),
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
-        {
-            Ok(())
-        }
-        Err(error) => Err(error),
+    let unless_gone = |done: io::Result<()>| match done.map_err(|error| (error.kind(), error)) {
+        Err((io::ErrorKind::NotFound | io::ErrorKind::NotADirectory, _)) => Ok(()),
+        done => done.map_err(|(_, error)| error),
     };
+    // Also when it is gone: whoever removed it may have been killed before that was durable.
+    let removed = unless_gone(disk.remove_file(&control))
+        .and_then(|()| unless_gone(disk.sync_directory(&data_directory.join("global"))));
     removed.map_err(|error| (control, error))
 }
 
-/// Removes the cluster's entries of a place.
+/// Removes the cluster's entries of a place, durably.
 pub(super) fn discard(disk: &Disk, place: &Place) -> std::result::Result<(), Failed> {
     for name in place.names(disk).map_err(|error| (place.path.clone(), error))? {
         let path = place.path.join(name);
         disk.remove_tree(&path).map_err(|error| (path, error))?;
     }
-    Ok(())
+    disk.sync_directory(&place.path).map_err(|error| (place.path.clone(), error))
 }
 
-/// Removes what is in a directory, and the directory where that is possible: it may be a mount
+/// Removes what is in a directory, durably, and the directory where that is possible: it may be a mount
 /// point.
 pub(super) fn empty(disk: &Disk, path: &Path) -> std::result::Result<(), Failed> {
     for name in names_in(disk, path).map_err(|error| (path.to_path_buf(), error))? {
@@ -108,8 +108,22 @@ pub(super) fn empty(disk: &Disk, path: &Path) -> std::result::Result<(), Failed>
             disk.remove_tree(&below).map_err(|error| (below.clone(), error))?;
         }
     }
-    let _ = disk.remove_directory(path);
-    Ok(())
+    let changed = match disk.remove_directory(path) {
+        Ok(()) => path.parent().unwrap_or(path),
+        Err(_) => path,
+    };
+    match disk.sync_directory(changed) {
+        // A parent that may not be read cannot be synced; a directory may be gone already.
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
+            ) =>
+        {
+            Err((changed.to_path_buf(), error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Directories of the old data that the new places do not use: where its `pg_wal` is, and the

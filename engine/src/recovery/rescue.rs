@@ -66,7 +66,8 @@ pub(super) fn run(
         }
     }
     check_complete(site, plan, &target)?;
-    if rescued.files > 0 {
+    // Also what was copied by a run that was killed before this.
+    if rescued.files > 0 || matches!(site.disk.stat(&target), Ok(Some(_))) {
         site.disk.sync_directory(&target).map_err(|error| failed(&target, &error))?;
         let own = plan.directory.join(DIRECTORY);
         site.disk.sync_directory(&own).map_err(|error| failed(&own, &error))?;

@@ -82,7 +82,6 @@ fn remove_restored(disk: &Disk, places: &[Place]) -> std::result::Result<(), Fai
     }
     for place in places {
         aside::discard(disk, place)?;
-        disk.sync_directory(&place.path).map_err(|error| (place.path.clone(), error))?;
     }
     Ok(())
 }
@@ -93,7 +92,7 @@ fn give_back(disk: &Disk, places: &[Place]) -> std::result::Result<(), Failed> {
     for place in places {
         give_back_of(disk, place, |name| !is_last(place, name))?;
     }
-    for place in places {
+    for place in places.iter().filter(|place| place.kind == PlaceKind::Data) {
         give_back_of(disk, place, |name| is_last(place, name))?;
     }
     Ok(())
@@ -106,29 +105,34 @@ fn give_back_of(
 ) -> std::result::Result<(), Failed> {
     let kept = place.kept();
     let names = names_in(disk, &kept).map_err(|error| (kept.clone(), error))?;
-    let mut has_moved = false;
     for name in names.into_iter().filter(|name| is_meant(name)) {
         let from = kept.join(&name);
         disk.rename(&from, &place.path.join(&name)).map_err(|error| (from, error))?;
-        has_moved = true;
     }
-    if has_moved {
-        let synced = disk.sync_directory(&place.path).and_then(|()| disk.sync_directory(&kept));
-        synced.map_err(|error| (kept, error))?;
-    }
-    Ok(())
+    // Also when nothing is left: whoever moved it may have been killed before this.
+    disk.sync_directory(&place.path).map_err(|error| (place.path.clone(), error))
 }
 
 /// Removes what the recovery kept, the state last but for its directory.
 fn tidy(disk: &Disk, places: &[Place]) -> std::result::Result<(), Failed> {
-    for place in places.iter().skip(1) {
-        disk.remove_tree(&place.own()).map_err(|error| (place.own(), error))?;
-    }
+    remove_others(disk, places)?;
     let Some(data) = places.first() else { return Ok(()) };
     state::remove(disk, &data.path)
         .and_then(|()| disk.remove_tree(&data.own()))
         .and_then(|()| disk.sync_directory(&data.path))
         .map_err(|error| (data.own(), error))
+}
+
+/// Removes what the recovery has in the places outside of the data directory, durably: without
+/// its state nobody knows what that was.
+pub(super) fn remove_others(disk: &Disk, places: &[Place]) -> std::result::Result<(), Failed> {
+    for place in places.iter().skip(1) {
+        let removed = disk.remove_tree(&place.own());
+        removed
+            .and_then(|()| disk.sync_directory(&place.path))
+            .map_err(|error| (place.own(), error))?;
+    }
+    Ok(())
 }
 
 /// Removes the old data for good. Can be done again. Runs as the owner.
@@ -239,6 +243,57 @@ mod tests {
             }
         }
         assert!(failures > 20, "{failures}");
+    }
+
+    /// The power is cut before every sync, on the way there and back; then it is done again.
+    #[cfg(debug_assertions)]
+    #[test]
+    fn the_old_data_comes_back_after_every_power_cut() {
+        use crate::sys::faults::{Fault, Loss, Plan, Spell};
+        for loss in std::iter::once(Loss::Everything).chain((0..6).map(Loss::Part)) {
+            for number in 1.. {
+                let faults = Plan::new(number, Fault::Power(loss), Spell::FromThenOn);
+                there_and_back(&faults, &format!("{loss:?}, {number}"));
+                if !faults.has_struck() {
+                    assert!(number > 20, "{number}");
+                    break;
+                }
+            }
+        }
+    }
+
+    #[cfg(debug_assertions)]
+    fn there_and_back(faults: &crate::sys::faults::Plan, round: &str) {
+        let root = tempfile::tempdir().unwrap();
+        cluster(root.path(), "old");
+        let mut document = document(root.path());
+        let places = Place::all(&document.state.plan, VERSION);
+        let disk = Disk::with_plan(faults.clone());
+        fs::create_dir(places[0].own()).unwrap();
+        state::store(&Disk::real(), &document).unwrap();
+        let is_cleared = aside::clear(&disk, &document.state.plan, &places, &[]).is_ok();
+        if is_cleared && document.enter(&disk, RecoveryPhase::Restoring).is_ok() {
+            cluster(root.path(), "new");
+            let _ = run(&disk, &mut document);
+            faults.lose().unwrap();
+        }
+        if let Ok(control) = fs::read_to_string(root.path().join("data/global/pg_control")) {
+            assert!(is_whole(root.path(), &control), "{round}: a half of it can be started");
+        }
+        if let Some(mut known) = state::load(&Disk::real(), &root.path().join("data")).unwrap() {
+            run(&Disk::real(), &mut known).unwrap_or_else(|error| panic!("{round}: {error}"));
+        }
+        let _ = fs::remove_dir_all(places[0].own());
+        assert!(is_whole(root.path(), "old"), "{round}");
+        assert_is(root.path(), "old");
+    }
+
+    /// Whether every file is there, with this content.
+    #[cfg(debug_assertions)]
+    fn is_whole(root: &Path, what: &str) -> bool {
+        let files = ["data/global/file", "data/base/file", "wal/file"].map(str::to_owned);
+        let files = files.into_iter().chain([format!("space/{VERSION}/file")]);
+        files.into_iter().all(|path| fs::read_to_string(root.join(path)).is_ok_and(|it| it == what))
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::api::{Error, ErrorCode, RecoveryPlan, Result};
 use crate::backup::chain::Chain;
 use crate::backup::filelist::{Content, FileEntry};
-use crate::pg::control_file::CONTROL_FILE_PATH;
+use crate::recovery::aside;
 use crate::recovery::layout::Placement;
 use crate::sys::credentials::Credentials;
 use crate::sys::disk::{Disk, Entry, EntryKind};
@@ -78,9 +78,8 @@ fn as_root(disk: &Disk, owner: &Credentials, path: &Path, denied: io::Error) -> 
 pub fn make(disk: &Disk, plan: &RecoveryPlan, chain: &Chain) -> Result<()> {
     let Some(head) = chain.head() else { return Ok(()) };
     let placement = Placement::of(plan);
-    let control = plan.directory.join(CONTROL_FILE_PATH);
-    let made = remove_control(disk, &control).map_err(|error| (control, error));
-    made.and_then(|()| set_modes(disk, plan, &head.list.entries))
+    aside::unarm(disk, &plan.directory)
+        .and_then(|()| set_modes(disk, plan, &head.list.entries))
         .and_then(|()| {
             let directories = head
                 .list
@@ -103,14 +102,6 @@ pub fn make(disk: &Disk, plan: &RecoveryPlan, chain: &Chain) -> Result<()> {
 }
 
 type Failed = (std::path::PathBuf, io::Error);
-
-fn remove_control(disk: &Disk, control: &Path) -> io::Result<()> {
-    match disk.remove_file(control) {
-        Ok(()) => control.parent().map_or(Ok(()), |global| disk.sync_directory(global)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
-}
 
 /// The places themselves: as open to the group as the cluster was.
 fn set_modes(
