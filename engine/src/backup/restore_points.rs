@@ -29,8 +29,14 @@ pub fn register(disk: &Disk, destination: &Path, point: &RestorePointInfo) -> io
         }
         Err(error) => return Err(error),
     };
-    file.seek(SeekFrom::End(0))?;
-    file.write_all(line(point).as_bytes())?;
+    let end = file.seek(SeekFrom::End(0))?;
+    let mut last = *b"\n";
+    if end > 0 {
+        file.read_at(&mut last, end - 1)?;
+    }
+    // A line that was cut, by a kill or a power cut, must not swallow this one.
+    let begun = if last == *b"\n" { "" } else { "\n" };
+    file.write_all(format!("{begun}{}", line(point)).as_bytes())?;
     file.sync()?;
     disk.sync_directory(destination)
 }
@@ -191,5 +197,8 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 4]).unwrap();
         assert_eq!(read(&disk, directory.path()).unwrap(), points[..2]);
+        // A line that was cut does not take the next one with it.
+        register(&disk, directory.path(), &points[2]).unwrap();
+        assert_eq!(read(&disk, directory.path()).unwrap(), points);
     }
 }
