@@ -1,6 +1,7 @@
 //! Carrying out a set-up: files are replaced whole, checked by the server itself, and put back
 //! when it does not like them.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -115,9 +116,26 @@ fn make_destination(place: &Path, identity: &RepositoryIdentity) -> Result<()> {
                 .detail(error.to_string())
         })
     };
+    let disk = Disk::real();
+    let not_durable = |error: io::Error| {
+        let fact = format!("\"{}\" cannot be made durable", place.display());
+        Error::new(ErrorCode::RepositoryWrite, fact).detail(error.to_string())
+    };
+    let missing: Vec<&Path> = place.ancestors().take_while(|path| !file::exists(path)).collect();
     make(place)?;
-    identity::ensure(&Disk::real(), place, identity)?;
-    make(&place.join(ARCHIVE_DIRECTORIES[0]))
+    // What is archived is durable only in a destination that is.
+    for above in missing.iter().filter_map(|path| path.parent()) {
+        match disk.sync_directory(above) {
+            // Who may not read the directory cannot sync it.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(not_durable(error));
+            }
+            _ => {}
+        }
+    }
+    identity::ensure(&disk, place, identity)?;
+    make(&place.join(ARCHIVE_DIRECTORIES[0]))?;
+    disk.sync_directory(place).map_err(not_durable)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
