@@ -1,5 +1,6 @@
 //! Watching a server replay: how far it is, and where it comes to stand.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,13 +9,15 @@ use super::machine::{Reached, Standing};
 use super::server::{self, Replayed, Session, Starting};
 use crate::api::{
     Error, ErrorCode, InstanceState, InstanceStatus, JobProgress, Lsn, RecoveryPlan, RecoveryRole,
-    Result,
+    Result, TimelineId,
 };
 use crate::instance::lifecycle::Site;
 use crate::instance::lifecycle::start::startup_title;
 use crate::jobs::runner::Reporter;
-use crate::pg::wal::{SegmentName, SegmentSize};
+use crate::pg::wal::{SegmentName, SegmentSize, TimelineHistory, WalFileName};
+use crate::sys::file;
 
+const HISTORY_BYTES_MAX: u64 = 1 << 20;
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// A server that takes connections and refuses ours is not waited for longer than this.
 const REFUSED_LIMIT: Duration = Duration::from_secs(15);
@@ -59,7 +62,7 @@ impl Watch<'_> {
                     refused = None;
                     last = replayed.lsn.or(last);
                     self.tell(&replayed, began);
-                    if let Some(reached) = self.stands(&replayed) {
+                    if let Some(reached) = self.stands(&replayed).await {
                         return Ok(reached);
                     }
                 }
@@ -78,17 +81,32 @@ impl Watch<'_> {
         }
     }
 
-    fn stands(&self, replayed: &Replayed) -> Option<Reached> {
-        let lsn = replayed.lsn?;
+    async fn stands(&self, replayed: &Replayed) -> Option<Reached> {
         if !replayed.in_recovery {
-            return Some(Reached { lsn, how: Standing::Promoted });
+            // One that was started again since says nothing, or where its crash recovery ended.
+            let lsn = match replayed.lsn {
+                Some(lsn) if lsn == self.plan.stop.reached => Some(lsn),
+                other => self.fork().await.or(other),
+            };
+            return lsn.map(|lsn| Reached { lsn, how: Standing::Promoted });
         }
+        let lsn = replayed.lsn?;
         if replayed.is_paused {
             return Some(Reached { lsn, how: Standing::Paused });
         }
         // A standby has no end; that it takes connections proves it consistent.
         let is_standby = matches!(self.plan.role, RecoveryRole::Standby(_));
         is_standby.then_some(Reached { lsn, how: Standing::Standby })
+    }
+
+    /// Where a server that was promoted left the plan's timeline.
+    async fn fork(&self) -> Option<Lsn> {
+        let (server, timeline) = (self.server.clone(), self.plan.stop.timeline);
+        let look = move || {
+            let data = &server.target.data_directory;
+            server.credentials.run(|| fork_of(data, timeline)).ok().flatten()
+        };
+        tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 
     async fn cancel(&self, starting: Option<Starting>) -> Error {
@@ -165,6 +183,20 @@ impl Watch<'_> {
     }
 }
 
+/// Where a timeline ends in the history of the newest one in `pg_wal`. A promoted server's own is
+/// the newest (`findNewestTimeLine()`), and says where replay ended (`writeTimeLineHistory()`).
+fn fork_of(data_directory: &Path, timeline: TimelineId) -> Option<Lsn> {
+    let wal = data_directory.join("pg_wal");
+    let names = file::list(&wal, usize::MAX).ok()?;
+    let histories = names.iter().filter_map(|name| match WalFileName::parse(name) {
+        Some(WalFileName::History(newest)) => Some((newest, name)),
+        _ => None,
+    });
+    let (newest, name) = histories.max()?;
+    let text = file::read_text(&wal.join(name), HISTORY_BYTES_MAX).ok()?;
+    TimelineHistory::parse(newest, &text).ok()?.end_of(timeline)
+}
+
 /// Errors that do not go away while the server gets ready.
 fn is_refusal(code: ErrorCode) -> bool {
     !matches!(
@@ -176,4 +208,24 @@ fn is_refusal(code: ErrorCode) -> bool {
             | ErrorCode::QueryTimeout
             | ErrorCode::NoConnectionSlots
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promoted_server_tells_where_replay_ended() {
+        let root = tempfile::tempdir().unwrap();
+        let wal = root.path().join("pg_wal");
+        std::fs::create_dir(&wal).unwrap();
+        let of = |number| fork_of(root.path(), TimelineId::from_u32(number).unwrap());
+        assert_eq!(of(1), None);
+        let older = "1\t0/2000000\tno recovery target specified\n";
+        std::fs::write(wal.join("00000002.history"), older).unwrap();
+        let own = "1\t0/2000000\tx\n\n2\t0/40000E8\tbefore LSN 0/40000E8\n";
+        std::fs::write(wal.join("0000000A.history"), own).unwrap();
+        assert_eq!((of(1), of(2)), ("0/2000000".parse().ok(), "0/40000E8".parse().ok()));
+        assert_eq!(of(3), None);
+    }
 }
