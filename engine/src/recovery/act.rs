@@ -163,14 +163,18 @@ fn settle_kept(site: &BackupSite, document: &StateDocument) -> Result<()> {
     let rescued = super::rescue::directory(&plan.directory);
     let is_needed = document.state.phase == RecoveryPhase::Standby
         && matches!(site.disk.stat(&rescued), Ok(Some(_)));
-    let others = undo::remove_others(&site.disk, &places).map_err(|(_, error)| error);
-    let removed = others.and_then(|()| state::remove(&site.disk, &plan.directory)).and_then(|()| {
-        if !is_needed {
-            site.disk.remove_tree(&plan.directory.join(DIRECTORY))?;
+    let disk = &site.disk;
+    let remove = || {
+        undo::remove_others(disk, &places).map_err(|(_, error)| error)?;
+        if is_needed {
+            return state::remove(disk, &plan.directory);
         }
-        site.disk.sync_directory(&plan.directory)
-    });
-    removed.map_err(|error| {
+        disk.remove_tree(&rescued)?;
+        state::remove(disk, &plan.directory)?;
+        disk.remove_tree(&plan.directory.join(DIRECTORY))?;
+        disk.sync_directory(&plan.directory)
+    };
+    remove().map_err(|error| {
         Error::new(ErrorCode::RestoreFailed, "what the recovery kept could not be removed")
             .detail(error.to_string())
     })

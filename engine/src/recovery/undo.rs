@@ -6,6 +6,7 @@
 
 use super::aside::{self, Failed};
 use super::layout::{Place, PlaceKind, names_in};
+use super::rescue;
 use super::state::{self, StateDocument, UndoPhase};
 use crate::api::{Error, ErrorCode, OldData, RecoveryPhase, Result};
 use crate::sys::disk::Disk;
@@ -117,7 +118,10 @@ fn give_back_of(
 fn tidy(disk: &Disk, places: &[Place]) -> std::result::Result<(), Failed> {
     remove_others(disk, places)?;
     let Some(data) = places.first() else { return Ok(()) };
-    state::remove(disk, &data.path)
+    // Gone for certain with the state: without it nobody knows what they are.
+    disk.remove_tree(&data.kept())
+        .and_then(|()| disk.remove_tree(&rescue::directory(&data.path)))
+        .and_then(|()| state::remove(disk, &data.path))
         .and_then(|()| disk.remove_tree(&data.own()))
         .and_then(|()| disk.sync_directory(&data.path))
         .map_err(|error| (data.own(), error))

@@ -52,7 +52,16 @@ impl Outcome {
 
     /// Operations of the file system, when faults were counted.
     pub(crate) fn operations(&self) -> u64 {
-        let rest = self.text.split_once("OPERATIONS: ").unwrap().1;
+        self.number("OPERATIONS: ")
+    }
+
+    /// Of these the ones that make something durable.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.number("SYNCS: ")
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        let rest = self.text.split_once(name).unwrap().1;
         rest.split_whitespace().next().unwrap().parse().unwrap()
     }
 
@@ -100,6 +109,9 @@ async fn perform(order: Order) -> pgdeck_engine::api::Result<String> {
     let faults = Plan::from_environment();
     let outcome = perform_with(order, Disk::with_plan(faults.clone())).await;
     println!("OPERATIONS: {}", faults.operations());
+    println!("SYNCS: {}", faults.syncs());
+    // A power cut that was never reached comes at the end.
+    faults.lose().unwrap();
     outcome
 }
 

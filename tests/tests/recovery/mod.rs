@@ -5,3 +5,4 @@
 
 pub(crate) mod driver;
 pub(crate) mod scene;
+pub(crate) mod tree;
