@@ -1,3 +1,5 @@
+//! Each thing that a power cut may take, and each that it may not.
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
