@@ -4,6 +4,9 @@
 // Clippy excuses functions marked as tests, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use pgdeck_tests::spread::columns;
 use pgdeck_tests::{Major, Repository, StopMode, TestInstance};
 
@@ -103,4 +106,28 @@ fn a_higher_number_in_the_archive_is_not_followed() {
     assert_eq!(plan["stop"]["timeline"], 2, "{plan:#}");
     let recovered = repository.recovered(&["--action", "promote"]);
     assert_eq!(recovered.markers(), "1 11 12");
+}
+
+/// Removes the history of timeline 2 from a directory, in whichever form it is stored.
+fn remove_history(directory: &Path) {
+    let entries = fs::read_dir(directory).unwrap().flatten().map(|entry| entry.path());
+    let is_it = |path: &PathBuf| path.to_string_lossy().contains("00000002.history");
+    let found: Vec<PathBuf> = entries.filter(is_it).collect();
+    assert!(!found.is_empty(), "no history in {}", directory.display());
+    found.iter().for_each(|path| fs::remove_file(path).unwrap());
+}
+
+#[test]
+fn a_history_that_is_missing() {
+    let repository = branches(Major::V16);
+    remove_history(&repository.destination().join("archived_wal"));
+    // The old pg_wal has it: nothing is missing, for the plan and for the server.
+    assert_markers(&repository, &["-n", "after 11"], "1 11");
+    // With that one gone nothing says where timeline 2 comes from, but a backup is on it.
+    remove_history(&repository.instance.data_directory().join("pg_wal"));
+    assert_markers(&repository, &[], "1 11 12");
+    let refusal = repository.dry_run_refused(&["-n", "after 1"]);
+    assert!(refusal.hint.contains("--timeline 1"), "{refusal:?}");
+    let parent = repository.dry_run(&["-n", "after 1", "--timeline", "1"]);
+    assert_eq!(parent["stop"]["timeline"], 1);
 }
