@@ -64,6 +64,20 @@ fn further_and_further_up_to_the_end() {
     assert_eq!(recovered.query("select pg_is_in_recovery()"), "f");
 }
 
+/// The last record of an instance that was stopped is a checkpoint, and so is that of one which
+/// was just promoted: a server that had replayed it would not see its target again.
+#[test]
+fn a_server_that_was_stopped_at_the_end_is_promoted() {
+    let repository = stopped(Major::V15);
+    let recovered = repository.recovered_in_place(&["--action", "shutdown"]);
+    assert!(!recovered.is_running());
+    goes(&repository, &["promote"]);
+    assert_eq!(recovered.markers(), "1 2 3 4");
+    goes(&repository, &["discard", "--yes"]);
+    let rehearsed = repository.run(&["rehearse"]).arg("--bin-dir");
+    rehearsed.arg(repository.instance.bin_directory()).finish().expect_code(0);
+}
+
 #[test]
 fn another_recovery_while_one_waits() {
     let repository = stopped(Major::V18);
