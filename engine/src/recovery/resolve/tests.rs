@@ -316,8 +316,9 @@ fn the_checkpoint_of_a_shutdown_is_not_the_last_record() {
     // Alone in its segment; in the midst of WAL.
     check(&[(2, ". . c10@10"), (3, "s@12")], &[("latest", "before 3.0 commit 10")]);
     check(&[(2, ". . s@9 c10@10")], &[("lsn 2.2", "before 2.2 commit none")]);
-    // The backup ends with it: nothing before it can be stopped at.
-    check(&[(2, ". s@9")], &[("latest", "after 2.1 commit none")]);
+    // Behind the end of the backup; and as the end of the backup: nothing before it is consistent.
+    check(&[(2, ". s@9")], &[("latest", "before 2.1 commit none")]);
+    check(&[(2, "s@9")], &[("latest", "after 2.0 commit none")]);
 }
 
 #[test]
