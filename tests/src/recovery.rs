@@ -227,6 +227,11 @@ impl Recovered {
         !place::server_processes(&self.directory).is_empty()
     }
 
+    /// Ends its server at once, as when its machine is switched off.
+    pub fn end(&self) {
+        place::end_processes(&self.directory);
+    }
+
     /// Whether `pg_ctl` can start it; it is ended at once.
     #[must_use]
     pub fn can_be_started(&self) -> bool {

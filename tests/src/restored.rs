@@ -44,85 +44,61 @@ impl Restored {
     }
 
     /// Starts it: it recovers from the archive to its end, or to `target`, settings for
-    /// `postgresql.auto.conf`.
+    /// `postgresql.auto.conf`, and is promoted there.
     ///
     /// # Panics
     /// When it does not start, with its log.
     pub fn start(&mut self, target: &[(&str, &str)]) {
-        let get = format!(
-            "{} wal-get %f \"%p\" -B {}",
-            bin::pgdeck().display(),
-            self.destination.display()
-        );
-        let socket = self.directory.parent().expect("it has a parent").display().to_string();
-        let port = self.port.number.to_string();
-        let own = [
-            ("restore_command", get.as_str()),
-            ("archive_mode", "off"),
-            ("port", port.as_str()),
-            ("unix_socket_directories", socket.as_str()),
-            ("recovery_target_action", "promote"),
-        ];
-        let mut text = String::new();
-        for (name, value) in own.iter().chain(target) {
-            text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
-        }
-        let path = self.directory.join("postgresql.auto.conf");
-        let before = fs::read_to_string(&path).unwrap_or_default();
-        fs::write(&path, before + &text).expect("settings can be written");
-        fs::write(self.directory.join("recovery.signal"), "").expect("the signal can be written");
-        account::give(&self.directory.join("recovery.signal"));
-        self.launch();
+        self.recover_with(&[("recovery_target_action", "promote")], target);
         // pg_ctl is content with hot standby.
-        let promoted = crate::proc::wait_for(std::time::Duration::from_secs(60), || {
-            self.try_query("select pg_is_in_recovery()").as_deref() == Ok("f")
-        });
-        assert!(promoted, "it stays in recovery\n{}", self.log());
+        self.wait_until("select not pg_is_in_recovery()", "it stays in recovery");
     }
 
-    /// Starts it with the server's own target, as `postgresql.conf` has it, and waits until it
-    /// pauses there. Returns the position it says it has replayed to.
+    /// Starts it with the server's own target, and waits until it pauses there. Returns the
+    /// position it says it has replayed to.
     ///
     /// # Panics
     /// When it does not start or does not pause, with its log.
     #[track_caller]
-    pub fn start_paused(&mut self, settings: &[(&str, &str)]) -> String {
+    pub fn start_paused(&mut self, target: &[(&str, &str)]) -> String {
+        self.recover_with(&[("recovery_target_action", "pause"), ("hot_standby", "on")], target);
+        self.wait_until("select pg_is_wal_replay_paused()", "it does not pause");
+        self.query("select pg_last_wal_replay_lsn()::text")
+    }
+
+    /// Starts it in recovery, with settings in place of those of a start before; later ones win.
+    fn recover_with(&mut self, at_target: &[(&str, &str)], target: &[(&str, &str)]) {
         let get = format!(
             "{} wal-get %f \"%p\" -B {}",
             bin::pgdeck().display(),
             self.destination.display()
         );
-        let socket = self.directory.parent().expect("it has a parent").display().to_string();
-        let port = self.port.number.to_string();
-        let own = [
-            ("restore_command", get.as_str()),
-            ("archive_mode", "off"),
-            ("port", port.as_str()),
-            ("unix_socket_directories", socket.as_str()),
-            ("recovery_target_action", "pause"),
-            ("hot_standby", "on"),
-        ];
+        let mut own: Vec<(&str, String)> = self.of_its_place();
+        own.push(("restore_command", get));
+        own.push(("archive_mode", "off".to_owned()));
+        let given = at_target.iter().chain(target);
+        own.extend(given.map(|(name, value)| (*name, (*value).to_owned())));
         let path = self.directory.join("postgresql.auto.conf");
         let before = fs::read_to_string(&path).unwrap_or_default();
-        // Targets of a start before.
-        let mut text: String = before
-            .lines()
-            .filter(|line| !line.starts_with("recovery_target"))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        for (name, value) in own.iter().chain(settings) {
-            text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
-        }
-        fs::write(&path, text).expect("settings can be written");
-        let signal = self.directory.join("recovery.signal");
-        fs::write(&signal, "").expect("the signal can be written");
-        account::give(&signal);
-        self.launch();
-        let paused = crate::proc::wait_for(std::time::Duration::from_secs(60), || {
-            self.try_query("select pg_is_wal_replay_paused()").as_deref() == Ok("t")
+        // Only one target may be set.
+        let lines = before.lines().filter(|line| !line.starts_with("recovery_target"));
+        let kept: String = lines.map(|line| format!("{line}\n")).collect();
+        fs::write(&path, kept).expect("settings can be written");
+        self.launch(&own, "recovery.signal");
+    }
+
+    /// Settings by which it is reached, and nothing else is in its way.
+    fn of_its_place(&self) -> Vec<(&'static str, String)> {
+        let sockets = self.directory.parent().expect("it has a parent").display().to_string();
+        vec![("port", self.port.number.to_string()), ("unix_socket_directories", sockets)]
+    }
+
+    #[track_caller]
+    fn wait_until(&self, query: &str, otherwise: &str) {
+        let came = crate::proc::wait_for(std::time::Duration::from_secs(60), || {
+            self.try_query(query).as_deref() == Ok("t")
         });
-        assert!(paused, "it does not pause\n{}", self.log());
-        self.query("select pg_last_wal_replay_lsn()::text")
+        assert!(came, "{otherwise}\n{}", self.log());
     }
 
     /// Starts it as a standby of an instance.
@@ -130,26 +106,26 @@ impl Restored {
     /// # Panics
     /// When it does not start, with its log.
     pub fn start_standby(&mut self, primary: &TestInstance) {
-        let socket = self.directory.parent().expect("it has a parent").display().to_string();
-        let port = self.port.number;
-        let conninfo = primary.conninfo();
-        let text = format!(
-            "primary_conninfo = '{conninfo}'\nport = {port}\nunix_socket_directories = '{socket}'\n"
-        );
-        let path = self.directory.join("postgresql.auto.conf");
-        let before = fs::read_to_string(&path).unwrap_or_default();
-        fs::write(&path, before + &text).expect("settings can be written");
-        let signal = self.directory.join("standby.signal");
-        fs::write(&signal, "").expect("the signal can be written");
-        account::give(&signal);
-        self.launch();
+        let mut own: Vec<(&str, String)> = self.of_its_place();
+        own.push(("primary_conninfo", primary.conninfo()));
+        self.launch(&own, "standby.signal");
     }
 
     fn log(&self) -> String {
         fs::read_to_string(self.directory.with_extension("log")).unwrap_or_default()
     }
 
-    fn launch(&mut self) {
+    /// Adds settings and the signal, and starts it.
+    fn launch(&mut self, settings: &[(&str, String)], signal: &str) {
+        let path = self.directory.join("postgresql.auto.conf");
+        let mut text = fs::read_to_string(&path).unwrap_or_default();
+        for (name, value) in settings {
+            text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
+        }
+        fs::write(&path, text).expect("settings can be written");
+        let signal = self.directory.join(signal);
+        fs::write(&signal, "").expect("the signal can be written");
+        account::give(&signal);
         let log = self.directory.with_extension("log");
         let mut command = account::command(self.major.program("pg_ctl"));
         command.args(["start", "-w", "-t", "60", "-D"]).arg(&self.directory).arg("-l").arg(&log);

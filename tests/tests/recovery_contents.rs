@@ -94,17 +94,4 @@ fn check(recovered: &Recovered, major: Major) {
     assert_eq!(inside, "300");
 }
 
-#[test]
-fn everything_on_13() {
-    everything(Major::V13);
-}
-
-#[test]
-fn everything_on_15() {
-    everything(Major::V15);
-}
-
-#[test]
-fn everything_on_18() {
-    everything(Major::V18);
-}
+pgdeck_tests::for_every_major! { everything }

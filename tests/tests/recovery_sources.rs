@@ -1,83 +1,22 @@
-//! What a plan makes of what is there: WAL that was never archived, timelines, gaps, and places
-//! that cannot be recovered to.
+//! What a plan makes of WAL that is there and of WAL that is not: what was never archived, gaps,
+//! and targets out of reach.
 
 // Clippy excuses functions marked as tests, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
-// A plan is for people: whoever runs these tests can read some.
-#![allow(clippy::print_stdout)]
+
+#[path = "planned/mod.rs"]
+mod planned;
 
 use std::fs;
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use pgdeck_engine::api::{
-    Error, ErrorCode, Lsn, MistakeKind, MistakeQuery, OldData, Reach, RecoveryMap, RecoveryPlan,
-    RecoveryRequest, RecoveryTarget, TablespaceMove, TargetBound, TimelineId, WalSource,
+    ErrorCode, Lsn, RecoveryPlan, RecoveryRequest, RecoveryTarget, WalSource,
 };
 use pgdeck_engine::pg::wal::{Segment, SegmentName, SegmentSize};
-use pgdeck_engine::recovery::{facts, map, mistakes, plan};
+use pgdeck_engine::recovery::facts;
 use pgdeck_engine::wal::index::{SegmentIndex, SegmentTail};
-use pgdeck_tests::planning::{as_owner, site};
-use pgdeck_tests::{Major, Repository, StopMode, TestInstance, proc};
-
-fn insert(instance: &TestInstance, name: &str) {
-    instance.sql("postgres", &format!("insert into marker values ('{name}')"));
-}
-
-/// An instance with a table and a backup of it.
-fn with_backup(major: Major) -> (Repository, String) {
-    let repository = Repository::start(major);
-    repository.instance.sql("postgres", "create table marker (name text)");
-    let label = repository.backup(&[]);
-    (repository, label)
-}
-
-fn to(target: RecoveryTarget) -> RecoveryRequest {
-    RecoveryRequest { target, ..RecoveryRequest::default() }
-}
-
-fn point(name: &str) -> RecoveryRequest {
-    to(RecoveryTarget::RestorePoint(name.to_owned()))
-}
-
-fn timeline(number: u32) -> TimelineId {
-    TimelineId::from_u32(number).unwrap()
-}
-
-fn on(number: u32, request: RecoveryRequest) -> RecoveryRequest {
-    RecoveryRequest { timeline: Some(timeline(number)), ..request }
-}
-
-/// A plan for a data directory that is gone.
-fn without_data(repository: &Repository, request: &RecoveryRequest) -> Result<RecoveryPlan, Error> {
-    let gone = repository.instance.directory().join("gone");
-    let site = site(&gone, repository.destination());
-    let destination = Some(repository.destination().to_path_buf());
-    let request = RecoveryRequest { destination, ..request.clone() };
-    as_owner(&site, |site| plan::plan(site, &request))
-}
-
-fn map_of(repository: &Repository) -> RecoveryMap {
-    let destination = repository.destination().to_path_buf();
-    as_owner(&repository.site(), |site| map::map(site, Some(&destination))).unwrap()
-}
-
-#[track_caller]
-fn refused(outcome: Result<RecoveryPlan, Error>, code: ErrorCode, words: &str) -> Error {
-    let error = outcome.expect_err("it is refused");
-    assert_eq!(error.code, code, "{error}");
-    assert!(error.to_string().contains(words), "{error}\n\nlacks {words:?}");
-    error
-}
-
-fn lines_fit(plan: &RecoveryPlan) {
-    println!("{}\n", plan.describe().join("\n"));
-    for line in plan.describe() {
-        // A path or a name cannot be broken.
-        let is_broken = line.chars().count() <= 80 || line.split_whitespace().count() <= 3;
-        assert!(is_broken || line.contains('/'), "{line}");
-    }
-}
+use pgdeck_tests::{Major, Repository, TestInstance};
+use planned::{insert, lines_fit, point, refused, to, with_backup, without_data};
 
 #[test]
 fn wal_that_was_never_archived_is_found_up_to_where_the_server_finds_it() {
@@ -237,80 +176,6 @@ fn a_pg_wal_elsewhere_outlives_the_data_directory() {
 }
 
 #[test]
-fn timelines_are_told_apart() {
-    let (repository, label) = with_backup(Major::V17);
-    let instance = &repository.instance;
-    insert(instance, "a");
-    instance.sql("postgres", "select pg_create_restore_point('point_a')");
-    insert(instance, "b");
-    instance.switch_and_wait_archived();
-    // A copy is promoted behind the restore point and goes its own way.
-    let mut copy = repository.restore_by_hand(std::slice::from_ref(&label));
-    copy.start(&[("recovery_target_name", "point_a"), ("archive_mode", "on")]);
-    let name = copy.query(
-        "with one as (insert into marker values ('two') returning 1)
-         select pg_walfile_name(pg_current_wal_insert_lsn()) from one",
-    );
-    for query in ["pg_create_restore_point('on_two')", "pg_switch_wal()"] {
-        assert_ne!(copy.query(&format!("select {query}::text")), "");
-    }
-    let archived = repository.destination().join("archived_wal").join(format!("{name}.zst"));
-    assert!(proc::wait_for(std::time::Duration::from_secs(60), || archived.exists()));
-    assert!(name.starts_with("00000002"));
-    copy.stop();
-    // The instance goes on, and commits last.
-    insert(instance, "c");
-    instance.sql("postgres", "select pg_create_restore_point('behind')");
-    instance.switch_and_wait_archived();
-
-    let plan = repository.plan_beside(RecoveryRequest::default()).unwrap();
-    lines_fit(&plan);
-    assert_eq!(plan.stop.timeline, timeline(1));
-    let gone = without_data(&repository, &RecoveryRequest::default()).unwrap();
-    assert_eq!(gone.stop.timeline, timeline(1), "that of the newest commit, not the highest");
-
-    // The other branch, where it ends, as the server sees it.
-    let two = repository.plan_beside(on(2, RecoveryRequest::default())).unwrap();
-    assert_eq!(two.stop.timeline, timeline(2));
-    assert!(two.warnings.iter().any(|warning| warning.contains("timeline 2 is followed")));
-    let record = two.stop.record.unwrap().to_string();
-    let mut there = repository.restore_by_hand(std::slice::from_ref(&label));
-    let settings = [("recovery_target_lsn", record.as_str()), ("recovery_target_timeline", "2")];
-    assert_eq!(there.start_paused(&settings), two.stop.reached.to_string());
-    let names = there.query("select string_agg(name, ' ' order by name) from marker");
-    assert_eq!(names, "a two");
-    there.stop();
-
-    let on_two = repository.plan_beside(on(2, point("on_two"))).unwrap();
-    assert_eq!(on_two.stop.timeline, timeline(2));
-    let unreachable = ErrorCode::TargetUnreachable;
-    let error = refused(repository.plan_beside(point("on_two")), unreachable, "is on timeline 2");
-    assert!(error.hint.contains("--timeline 2"), "{error}");
-    refused(repository.plan_beside(on(2, point("behind"))), unreachable, "behind the fork at");
-    // Before the fork the server is told the timeline that the point is on.
-    let before = repository.plan_beside(on(2, point("point_a"))).unwrap();
-    assert_eq!(before.stop.timeline, timeline(1));
-    assert!(before.wal.iter().all(|run| run.first.starts_with("00000001")), "{:?}", before.wal);
-    assert_eq!(before.lost.commits, 1, "what timeline 2 did");
-    refused(repository.plan_beside(on(9, RecoveryRequest::default())), unreachable, "timeline 9");
-
-    let map = map_of(&repository);
-    assert_eq!(map.current, Some(timeline(1)));
-    assert_eq!(map.branches.len(), 2);
-    let (parent, fork) = map.branches[1].fork.unwrap();
-    assert_eq!(parent, timeline(1));
-    assert!(map.restore_points.iter().any(|one| one.name == "on_two" && one.timeline == 2));
-    assert_eq!(map.restore_points.iter().filter(|one| one.name == "point_a").count(), 1);
-    for (number, plan) in [(1, &plan), (2, &two), (2, &before)] {
-        let reach = map.reach(timeline(number), plan.stop.reached);
-        assert!(matches!(&reach, Reach::Reachable { backup, .. } if *backup == label), "{reach:?}");
-    }
-    assert!(fork < two.stop.reached);
-    let beyond = Lsn::from_u64(two.stop.reached.as_u64() + (1 << 30)).unwrap();
-    assert!(matches!(map.reach(timeline(2), beyond), Reach::Unreachable { .. }));
-}
-
-#[test]
 fn a_gap_is_told_and_what_lies_before_it_is_reachable() {
     let (repository, _) = with_backup(Major::V15);
     let instance = &repository.instance;
@@ -385,158 +250,4 @@ fn targets_out_of_reach_are_refused_with_the_nearest_one() {
     let plan = repository.plan_beside(request).unwrap();
     assert_eq!(plan.stop.record, None);
     assert!(plan.lost.commits >= 1);
-}
-
-#[test]
-fn places_are_looked_at_before_anything_is_done() {
-    let repository = Repository::start(Major::V16);
-    let instance = &repository.instance;
-    let space = instance.make_directory("space");
-    instance.sql("postgres", &format!("create tablespace space location '{}'", space.display()));
-    instance.sql("postgres", "create table elsewhere tablespace space as select 1 as a");
-    repository.backup(&[]);
-    let oid = instance
-        .query_one_text("postgres", "select oid::text from pg_tablespace where spcname = 'space'");
-    let oid: u32 = oid.parse().unwrap();
-    let latest = RecoveryRequest::default;
-    let place = ErrorCode::RecoveryPlace;
-    refused(repository.plan(latest()), ErrorCode::RecoveryRunning, "runs");
-    let beside = |to: &Path, tablespaces: Vec<TablespaceMove>| {
-        repository.plan(RecoveryRequest { to: Some(to.to_path_buf()), tablespaces, ..latest() })
-    };
-    let root = instance.directory();
-    let moved = |to: &str| vec![TablespaceMove { oid, directory: root.join(to) }];
-    let option = format!("--tablespace {oid}=");
-    refused(beside(&root.join("new"), Vec::new()), place, &option);
-    let plan = beside(&root.join("new"), moved("moved")).unwrap();
-    assert_eq!(plan.tablespaces[0].directory, root.join("moved"));
-    assert_eq!(plan.new_directories, [root.join("new"), root.join("moved")]);
-    assert_eq!(plan.replaced, None);
-    let full = instance.make_directory("full");
-    fs::write(full.join("notes"), "mine").unwrap();
-    refused(beside(&full, moved("moved")), place, "notes");
-    refused(beside(&repository.destination().join("in"), moved("moved")), place, "lies in");
-    refused(beside(root, moved("moved")), place, "is not empty");
-    refused(beside(Path::new("relative"), moved("moved")), ErrorCode::UsageInvalid, "relative");
-    refused(beside(&root.join("new"), moved("new/inside")), place, "lies in");
-    refused(beside(&root.join("new"), moved("full")), place, "notes");
-    let unknown = vec![TablespaceMove { oid: 1, directory: root.join("moved") }];
-    refused(beside(&root.join("new"), unknown), ErrorCode::UsageInvalid, "no tablespace 1");
-
-    instance.stop(StopMode::Fast);
-    let plan = repository.plan(latest()).unwrap();
-    lines_fit(&plan);
-    let replaced = plan.replaced.clone().unwrap();
-    assert_eq!(replaced.state, "stopped");
-    assert!(replaced.as_of.is_some());
-    assert_eq!(plan.new_directories, Vec::<std::path::PathBuf>::new());
-    assert_eq!(plan.fingerprint(), repository.plan(latest()).unwrap().fingerprint());
-    let discard = RecoveryRequest { old_data: OldData::Discard, ..latest() };
-    let discard = repository.plan(discard).unwrap();
-    assert_ne!(plan.fingerprint(), discard.fingerprint());
-    assert!(discard.space[0].free_bytes > plan.space[0].free_bytes);
-
-    // Parts of the cluster are gone; then all of it, and something else is there.
-    let data = instance.data_directory();
-    let control = data.join("global/pg_control");
-    let kept = fs::read(&control).unwrap();
-    fs::write(&control, "").unwrap();
-    let plan = repository.plan(latest()).unwrap();
-    assert!(plan.replaced.unwrap().state.contains("control file"));
-    fs::remove_dir_all(data.join("global")).unwrap();
-    assert!(repository.plan(latest()).unwrap().replaced.unwrap().state.contains("incomplete"));
-    fs::create_dir(data.join("global")).unwrap();
-    let mut foreign = kept.clone();
-    foreign[0] ^= 1;
-    let crc_at = control_crc_at(&kept);
-    let crc = crc32c::crc32c(&foreign[..crc_at]);
-    foreign[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
-    fs::write(&control, &foreign).unwrap();
-    refused(repository.plan(latest()), place, "another database cluster");
-    fs::remove_dir_all(data).unwrap();
-    let plan = repository.plan(latest()).unwrap();
-    assert_eq!(plan.replaced, None);
-    assert_eq!(plan.new_directories, [data.to_path_buf()]);
-    fs::create_dir(data).unwrap();
-    fs::write(data.join("letter.txt"), "mine").unwrap();
-    refused(repository.plan(latest()), place, "letter.txt");
-}
-
-/// Where the checksum of a control file stands: behind what it is the checksum of.
-fn control_crc_at(bytes: &[u8]) -> usize {
-    let is_crc = |at: &usize| {
-        let stored = u32::from_le_bytes(bytes[*at..*at + 4].try_into().unwrap());
-        stored == crc32c::crc32c(&bytes[..*at])
-    };
-    (200..400).step_by(4).find(is_crc).unwrap()
-}
-
-#[test]
-fn settings_that_were_raised_later_are_needed() {
-    let (repository, _) = with_backup(Major::V18);
-    let instance = &repository.instance;
-    instance.set("max_connections", "150");
-    instance.restart();
-    insert(instance, "a");
-    instance.switch_and_wait_archived();
-    let plan = repository.plan_beside(RecoveryRequest::default()).unwrap();
-    let raised: Vec<_> = plan.settings.iter().map(|one| (one.name.as_str(), one.needed)).collect();
-    assert_eq!(raised, [("max_connections", 150)]);
-    let end = repository.plan_beside(to(RecoveryTarget::BackupEnd)).unwrap();
-    assert_eq!(end.settings, []);
-}
-
-#[test]
-fn mistakes_are_found_with_the_moment_before_them() {
-    let (repository, _) = with_backup(Major::V15);
-    let instance = &repository.instance;
-    let text = |query: &str| instance.query_one_text("postgres", query);
-    instance.sql(
-        "postgres",
-        "create table big as select g from generate_series(1, 5000) g;
-         create table small as select g from generate_series(1, 10) g;
-         create table gone as select 1 as a",
-    );
-    let number = |name: &str| text(&format!("select pg_relation_filenode('{name}')::text"));
-    let (big, gone) = (number("big"), number("gone"));
-    instance.sql("postgres", "delete from small");
-    instance.sql("postgres", "begin; savepoint one; delete from big; release one; commit");
-    instance.sql("postgres", "begin; delete from big; rollback");
-    instance.sql("postgres", "drop table gone");
-    instance.switch_and_wait_archived();
-    let search = |relation: Option<String>| {
-        let query = MistakeQuery {
-            destination: Some(repository.destination().to_path_buf()),
-            relation,
-            deleted_rows_min: 1000,
-            ..MistakeQuery::default()
-        };
-        let stop = AtomicBool::new(false);
-        let found = as_owner(&repository.site(), |site| {
-            mistakes::find(site, &query, &stop, &mut |_, _| ())
-        });
-        found.unwrap()
-    };
-    let deleted = search(Some(big));
-    assert_eq!(deleted.len(), 1, "{deleted:?}");
-    assert_eq!((deleted[0].kind, deleted[0].rows), (MistakeKind::Delete, 5000));
-    let dropped = search(Some(gone));
-    assert_eq!(dropped.len(), 1, "{dropped:?}");
-    assert_eq!(dropped[0].kind, MistakeKind::Drop);
-    let all = search(None);
-    assert!(all.len() >= 2 && all[0].commit_lsn >= all[1].commit_lsn, "{all:?}");
-    // The moment before is a target.
-    let request = RecoveryRequest {
-        target: RecoveryTarget::Lsn(dropped[0].commit_lsn),
-        bound: TargetBound::Exclusive,
-        ..RecoveryRequest::default()
-    };
-    let plan = repository.plan_beside(request).unwrap();
-    assert_eq!(plan.stop.record, Some(dropped[0].commit_lsn));
-    let by_xid = RecoveryRequest {
-        target: RecoveryTarget::Xid(dropped[0].xid),
-        bound: TargetBound::Exclusive,
-        ..RecoveryRequest::default()
-    };
-    assert_eq!(repository.plan_beside(by_xid).unwrap().stop, plan.stop);
 }

@@ -4,14 +4,11 @@
 // Clippy excuses functions marked as tests, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
 
-use pgdeck_tests::{Major, Repository, StopMode, TestInstance};
+use std::fs;
+use std::path::{Path, PathBuf};
 
-fn mark(repository: &Repository, number: u32) {
-    // Two commands: in one the restore point would come before the commit.
-    let sql = |text: &str| repository.instance.sql("postgres", text);
-    sql(&format!("insert into marker values ({number})"));
-    sql(&format!("select pg_create_restore_point('after {number}')"));
-}
+use pgdeck_tests::spread::columns;
+use pgdeck_tests::{Major, Repository, StopMode, TestInstance};
 
 /// Timeline 1 with the markers 1 to 3, timeline 2 from behind 1 with 11 and 12, a backup on each.
 fn branches(major: Major) -> Repository {
@@ -20,7 +17,7 @@ fn branches(major: Major) -> Repository {
     repository.instance.sql("postgres", "create table marker (n int)");
     repository.backup(&["--type", "full"]);
     for number in 1..=3 {
-        mark(&repository, number);
+        repository.mark(number);
     }
     repository.archive();
     repository.instance.stop(StopMode::Fast);
@@ -29,37 +26,46 @@ fn branches(major: Major) -> Repository {
     let timeline = recovered.query("select timeline_id from pg_control_checkpoint()");
     assert_eq!(timeline, "2");
     repository.recover(&["discard", "--yes"]).finish().expect_code(0);
-    mark(&repository, 11);
+    repository.mark(11);
     repository.backup(&["--type", "full"]);
-    mark(&repository, 12);
+    repository.mark(12);
     repository.archive();
     repository.instance.stop(StopMode::Fast);
     repository
 }
 
-/// The markers after a recovery beside the instance, and the timeline that came of it.
+/// Recovers beside the instance; these markers must be there, on a timeline of its own.
 #[track_caller]
-fn markers(repository: &Repository, options: &[&str]) -> (String, String) {
+fn assert_markers(repository: &Repository, options: &[&str], markers: &str) {
     let options: Vec<&str> = options.iter().copied().chain(["--action", "promote"]).collect();
     let recovered = repository.recovered(&options);
+    assert_eq!(recovered.markers(), markers, "{options:?}");
     let timeline = recovered.query("select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)");
-    (recovered.markers(), timeline)
+    assert_eq!(timeline, "00000003", "a number that is taken is not used again");
 }
+
+/// Targets with the markers that must be there.
+const CASES: [(&[&str], &str); 5] = [
+    // In use is timeline 2: its history goes through 1 up to the fork.
+    (&[], "1 11 12"),
+    (&["-n", "after 11"], "1 11"),
+    (&["-n", "after 1"], "1"),
+    // The other branch goes on behind the fork.
+    (&["-n", "after 2", "--timeline", "1"], "1 2"),
+    (&["--timeline", "1"], "1 2 3"),
+];
 
 fn either_branch(major: Major) {
     let repository = branches(major);
-    // In use is timeline 2: its history goes through 1 up to the fork.
-    assert_eq!(markers(&repository, &[]).0, "1 11 12");
-    assert_eq!(markers(&repository, &["-n", "after 11"]).0, "1 11");
-    assert_eq!(markers(&repository, &["-n", "after 1"]).0, "1");
-    // The other branch goes on behind the fork.
-    let (found, timeline) = markers(&repository, &["-n", "after 2", "--timeline", "1"]);
-    assert_eq!(found, "1 2");
-    assert_eq!(timeline, "00000003", "a number that is taken is not used again");
-    assert_eq!(markers(&repository, &["--timeline", "1"]).0, "1 2 3");
+    // Each is carried out on two majors, and planned on all.
+    for (options, markers) in columns(major, 0, CASES.len(), 2).into_iter().map(|at| CASES[at]) {
+        assert_markers(&repository, options, markers);
+    }
 
     let plan = repository.dry_run::<&str>(&[]);
     assert_eq!(plan["stop"]["timeline"], 2);
+    let parent = repository.dry_run(&["-n", "after 1"]);
+    assert_eq!(parent["stop"]["timeline"], 1, "where the point is: {parent:#}");
     let own = repository.dry_run(&["--timeline", "1", "-n", "after 3"]);
     assert_eq!(own["stop"]["timeline"], 1);
 
@@ -85,15 +91,7 @@ fn either_branch(major: Major) {
     assert!(drawn.contains("restore point  after 12"), "{drawn}");
 }
 
-#[test]
-fn either_branch_on_13() {
-    either_branch(Major::V13);
-}
-
-#[test]
-fn either_branch_on_17() {
-    either_branch(Major::V17);
-}
+pgdeck_tests::for_every_major! { either_branch }
 
 /// A recovery elsewhere must not change what "latest" means here.
 #[test]
@@ -106,5 +104,30 @@ fn a_higher_number_in_the_archive_is_not_followed() {
     assert!(copy.status().unwrap().success());
     let plan = repository.dry_run::<&str>(&[]);
     assert_eq!(plan["stop"]["timeline"], 2, "{plan:#}");
-    assert_eq!(markers(&repository, &[]).0, "1 11 12");
+    let recovered = repository.recovered(&["--action", "promote"]);
+    assert_eq!(recovered.markers(), "1 11 12");
+}
+
+/// Removes the history of timeline 2 from a directory, in whichever form it is stored.
+fn remove_history(directory: &Path) {
+    let entries = fs::read_dir(directory).unwrap().flatten().map(|entry| entry.path());
+    let is_it = |path: &PathBuf| path.to_string_lossy().contains("00000002.history");
+    let found: Vec<PathBuf> = entries.filter(is_it).collect();
+    assert!(!found.is_empty(), "no history in {}", directory.display());
+    found.iter().for_each(|path| fs::remove_file(path).unwrap());
+}
+
+#[test]
+fn a_history_that_is_missing() {
+    let repository = branches(Major::V16);
+    remove_history(&repository.destination().join("archived_wal"));
+    // The old pg_wal has it: nothing is missing, for the plan and for the server.
+    assert_markers(&repository, &["-n", "after 11"], "1 11");
+    // With that one gone nothing says where timeline 2 comes from, but a backup is on it.
+    remove_history(&repository.instance.data_directory().join("pg_wal"));
+    assert_markers(&repository, &[], "1 11 12");
+    let refusal = repository.dry_run_refused(&["-n", "after 1"]);
+    assert!(refusal.hint.contains("--timeline 1"), "{refusal:?}");
+    let parent = repository.dry_run(&["-n", "after 1", "--timeline", "1"]);
+    assert_eq!(parent["stop"]["timeline"], 1);
 }

@@ -1,14 +1,19 @@
-//! Damaged, missing and foreign WAL on the way: a server is never promoted short of the plan, the
-//! user is told where it ends, and the data from before is still there.
+//! Damaged, missing and foreign WAL on the way, against every kind of target, spread over the
+//! major versions: a server is never promoted short of the plan, the user is told where it ends,
+//! and the data from before is still there.
 
 // Clippy excuses functions marked as tests, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
+// Which fault it was, with a failing test.
+#![allow(clippy::print_stdout)]
 
+use std::cell::OnceCell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pgdeck_tests::{Finished, Major, Repository, StopMode, TestInstance};
+use pgdeck_tests::spread::columns;
+use pgdeck_tests::{Finished, Major, Recovered, Repository, StopMode, TestInstance};
 use serde_json::Value;
 
 /// What is wrong with one segment of the archive.
@@ -22,73 +27,63 @@ enum Fault {
     Unreadable,
 }
 
-/// A chain of which the segment with marker 3 is faulty.
+const FAULTS: [Fault; 6] = [
+    Fault::Missing,
+    Fault::Truncated,
+    Fault::Flipped,
+    Fault::Foreign,
+    Fault::WrongSize,
+    Fault::Unreadable,
+];
+
+/// A kind of target: options before the fault with the markers that must be there, and options
+/// that lead behind it. The latest position has neither, it ends where the fault is.
+struct Kind {
+    before: Option<(Vec<String>, &'static str)>,
+    behind: Option<Vec<String>>,
+}
+
+/// A chain of which the segment with marker 3 can be made faulty. The instance is stopped.
 struct Scene {
     repository: Repository,
-    /// Targets before the fault, each with the markers that must be there.
-    before: Vec<(Vec<String>, &'static str)>,
-    /// Targets behind it.
-    behind: Vec<Vec<String>>,
+    kinds: Vec<Kind>,
+    /// The file of that segment in the archive.
+    stored: PathBuf,
+    /// The same segment of another cluster, stored as pgdeck stores it.
+    foreign: OnceCell<Vec<u8>>,
 }
+
+/// Cuts WAL into small segments, so that a fault hits few markers.
+const SEGMENT_SIZE: &str = "--wal-segsize=1";
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn mark(repository: &Repository, number: u32) {
-    // Two commands: in one the restore point would come before the commit.
-    let sql = |text: &str| repository.instance.sql("postgres", text);
-    sql(&format!("insert into marker values ({number})"));
-    sql(&format!("select pg_create_restore_point('after {number}')"));
-}
-
-fn when(repository: &Repository, number: u32) -> String {
-    let text = format!(
-        "select to_char(pg_xact_commit_timestamp(xmin) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || 'Z'
-           from marker where n = {number}"
-    );
-    repository.instance.query_one_text("postgres", &text)
-}
-
-fn xid(repository: &Repository, number: u32) -> String {
-    let text = format!("select xmin from marker where n = {number}");
-    repository.instance.query_one_text("postgres", &text)
-}
-
 impl Scene {
-    fn new(fault: Fault) -> Self {
-        let builder = TestInstance::builder(Major::V16)
-            .initdb_option("--wal-segsize=1")
+    fn new(major: Major) -> Self {
+        let builder = TestInstance::builder(major)
+            .initdb_option(SEGMENT_SIZE)
             .setting("track_commit_timestamp", "on")
             .setting("autovacuum", "off");
         let repository = Repository::start_with(builder);
         let instance = &repository.instance;
         instance.sql("postgres", "create table marker (n int)");
         repository.backup(&["--type", "full"]);
-        mark(&repository, 1);
-        mark(&repository, 2);
+        repository.mark(1);
+        let before = repository.position();
+        repository.mark(2);
         repository.archive();
-        mark(&repository, 3);
+        repository.mark(3);
         let segment =
             instance.query_one_text("postgres", "select pg_walfile_name(pg_current_wal_lsn())");
         repository.archive();
-        mark(&repository, 4);
-        let lsn = instance.query_one_text("postgres", "select pg_current_wal_lsn()");
-        mark(&repository, 5);
+        repository.mark(4);
+        let behind = repository.position();
+        repository.mark(5);
         repository.archive();
-        mark(&repository, 6);
-        let before = vec![
-            (words(&["-e", &when(&repository, 1)]), "1"),
-            (words(&["-n", "after 1"]), "1"),
-            (words(&["--xid", &xid(&repository, 2)]), "1 2"),
-            (words(&["--immediate"]), ""),
-        ];
-        let behind = vec![
-            words(&["-e", &when(&repository, 4)]),
-            words(&["-n", "after 5"]),
-            words(&["--xid", &xid(&repository, 5)]),
-            words(&["--lsn", &lsn]),
-        ];
+        repository.mark(6);
+        let kinds = kinds(&repository, &before, &behind);
         // No segment of the past in pg_wal: only the archive has it.
         instance.sql("postgres", "checkpoint");
         instance.sql("postgres", "select pg_switch_wal()");
@@ -99,14 +94,60 @@ impl Scene {
             // A clean stop needs none but that of its checkpoint.
             fs::remove_file(&old).unwrap();
         }
-        damage(&stored(&repository, &segment), fault);
-        Self { repository, before, behind }
+        let stored = stored(&repository, &segment);
+        Self { repository, kinds, stored, foreign: OnceCell::new() }
     }
 
-    fn markers(&self) -> String {
-        let text = "select string_agg(n::text, ' ' order by n) from marker";
-        self.repository.instance.query_one_text("postgres", text)
+    /// Runs work while the segment is faulty.
+    fn with(&self, fault: Fault, work: impl FnOnce(&Repository)) {
+        let path = self.stored.as_path();
+        let bytes = fs::read(path).unwrap();
+        let mode = fs::metadata(path).unwrap().permissions();
+        let aside = self.repository.instance.directory().join("aside");
+        match fault {
+            Fault::Missing => fs::rename(path, &aside).unwrap(),
+            Fault::Truncated => fs::write(path, &bytes[..bytes.len() / 2]).unwrap(),
+            Fault::Flipped => {
+                let mut bytes = bytes.clone();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 0x10;
+                fs::write(path, bytes).unwrap();
+            }
+            Fault::Foreign => fs::write(path, self.foreign()).unwrap(),
+            Fault::WrongSize => fs::write(path, [&bytes[..], &bytes[..]].concat()).unwrap(),
+            Fault::Unreadable => {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+            }
+        }
+        work(&self.repository);
+        if aside.exists() {
+            // Its owner is the server's.
+            fs::rename(aside, path).unwrap();
+        }
+        fs::set_permissions(path, mode).unwrap();
+        fs::write(path, bytes).unwrap();
     }
+
+    fn foreign(&self) -> &[u8] {
+        let major = self.repository.instance.major();
+        self.foreign.get_or_init(|| foreign(major, self.stored.file_name().unwrap().as_ref()))
+    }
+}
+
+/// Time, restore point, transaction, position, the end of the backup, and the latest position.
+fn kinds(repository: &Repository, before: &str, behind: &str) -> Vec<Kind> {
+    let kind = |before: &[&str], markers, behind: &[&str]| Kind {
+        before: Some((words(before), markers)),
+        behind: Some(words(behind)),
+    };
+    vec![
+        kind(&["-e", &repository.marked_at(1)], "1", &["-e", &repository.marked_at(4)]),
+        kind(&["-n", "after 1"], "1", &["-n", "after 5"]),
+        kind(&["--xid", &repository.marked_by(2)], "1 2", &["--xid", &repository.marked_by(5)]),
+        kind(&["--lsn", before], "1", &["--lsn", behind]),
+        Kind { before: Some((words(&["--immediate"]), "")), behind: None },
+        Kind { before: None, behind: None },
+    ]
 }
 
 /// The file of a segment in the archive.
@@ -120,36 +161,13 @@ fn stored(repository: &Repository, segment: &str) -> PathBuf {
     entries.into_iter().find(is_it).unwrap_or_else(|| panic!("{segment} is not in the archive"))
 }
 
-fn damage(path: &Path, fault: Fault) {
-    let bytes = fs::read(path).unwrap();
-    let uid_is_kept = |content: &[u8]| fs::write(path, content).unwrap();
-    match fault {
-        Fault::Missing => fs::remove_file(path).unwrap(),
-        Fault::Truncated => uid_is_kept(&bytes[..bytes.len() / 2]),
-        Fault::Flipped => {
-            let mut bytes = bytes;
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 0x10;
-            uid_is_kept(&bytes);
-        }
-        Fault::Foreign => uid_is_kept(&foreign(path)),
-        Fault::WrongSize => uid_is_kept(&[&bytes[..], &bytes[..]].concat()),
-        Fault::Unreadable => {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
-        }
-    }
-}
-
-/// The segment of this name of another cluster, stored as pgdeck stores it.
-fn foreign(path: &Path) -> Vec<u8> {
-    let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    let other =
-        Repository::start_with(TestInstance::builder(Major::V16).initdb_option("--wal-segsize=1"));
-    let wanted = other.destination().join("archived_wal").join(&name);
+/// The archived file of this name of another cluster.
+fn foreign(major: Major, name: &Path) -> Vec<u8> {
+    let other = Repository::start_with(TestInstance::builder(major).initdb_option(SEGMENT_SIZE));
+    let wanted = other.destination().join("archived_wal").join(name);
+    other.instance.sql("postgres", "create table t (a int)");
     for _ in 0..40 {
-        other
-            .instance
-            .sql("postgres", "create table if not exists t (a int); insert into t values (1)");
+        other.instance.sql("postgres", "insert into t values (1)");
         other.archive();
         if wanted.exists() {
             break;
@@ -160,7 +178,7 @@ fn foreign(path: &Path) -> Vec<u8> {
 
 /// It was refused or has failed, said so, and nothing that came of it is promoted.
 #[track_caller]
-fn assert_not_promoted(scene: &Scene, done: &Finished, recovered: &pgdeck_tests::Recovered) {
+fn assert_not_promoted(repository: &Repository, done: &Finished, recovered: &Recovered) {
     assert_eq!(done.code(), Some(2), "{}\n{}", done.stdout, done.stderr);
     assert!(done.stderr.contains("DETAIL: "), "{}", done.stderr);
     if recovered.is_running() {
@@ -168,53 +186,71 @@ fn assert_not_promoted(scene: &Scene, done: &Finished, recovered: &pgdeck_tests:
     }
     let history = recovered.directory().join("pg_wal/00000002.history");
     assert!(!history.exists(), "it was promoted");
-    let archive = scene.repository.destination().join("archived_wal/00000002.history");
+    let archive = repository.destination().join("archived_wal/00000002.history");
     assert!(!archive.exists(), "it was promoted");
 }
 
-fn grid(fault: Fault) {
-    let scene = Scene::new(fault);
-    let repository = &scene.repository;
-    for (options, markers) in &scene.before {
-        let recovered =
-            repository.recovered(&[&options[..], &words(&["--action", "promote"])].concat());
-        assert_eq!(recovered.markers(), *markers, "{fault:?} {options:?}");
+/// Every fault on this major, against the kinds of target that are its share. Each kind meets
+/// each fault on two majors, and what lies before the fault is reached on one of them.
+fn grid(major: Major) {
+    let scene = Scene::new(major);
+    for (row, fault) in FAULTS.into_iter().enumerate() {
+        let own = columns(major, row, scene.kinds.len(), 1);
+        scene.with(fault, |repository| {
+            println!("{fault:?}, targets {own:?}");
+            for (turn, kind) in own.iter().map(|column| &scene.kinds[*column]).enumerate() {
+                if let Some((options, markers)) = kind.before.as_ref().filter(|_| turn == 0) {
+                    before(repository, options, markers);
+                }
+                match &kind.behind {
+                    Some(options) => behind(repository, options),
+                    None if kind.before.is_none() => latest(repository),
+                    None => {}
+                }
+            }
+        });
     }
-    for options in &scene.behind {
-        let beside = repository.beside();
-        let options = [&options[..], &words(&["--action", "promote"])].concat();
-        let done = repository.recover_beside(&beside, &options);
-        let recovered = repository.at(beside, Value::Null);
-        assert_not_promoted(&scene, &done, &recovered);
+    // Of the faults one for each major; the instance is started for it, and its WAL grows.
+    let own = columns(major, 0, FAULTS.len(), 1);
+    for fault in own.into_iter().map(|at| FAULTS[at]) {
+        scene.with(fault, |repository| in_place(repository, scene.kinds[1].behind.as_ref()));
     }
-    latest(&scene, fault);
-    in_place(&scene);
+}
+
+fn before(repository: &Repository, options: &[String], markers: &str) {
+    let options = [options, &words(&["--action", "promote"])].concat();
+    assert_eq!(repository.recovered(&options).markers(), markers, "{options:?}");
+}
+
+fn behind(repository: &Repository, options: &[String]) {
+    let beside = repository.beside();
+    let options = [options, &words(&["--action", "promote"])].concat();
+    let done = repository.recover_beside(&beside, &options);
+    let recovered = repository.at(beside, Value::Null);
+    assert_not_promoted(repository, &done, &recovered);
 }
 
 /// "Latest" ends before the fault, which the plan says, or is refused.
-fn latest(scene: &Scene, fault: Fault) {
-    let repository = &scene.repository;
+fn latest(repository: &Repository) {
     let dry = repository.recover(&["--dry-run", "--json"]).finish();
     let beside = repository.beside();
     let done = repository.recover_beside(&beside, &["--action", "promote"]);
-    if dry.code() == Some(0) && done.code() == Some(0) {
-        let plan: Value = serde_json::from_str(&dry.stdout).unwrap();
-        let recovered = repository.at(beside, Value::Null);
-        let reached: Vec<_> = recovered.markers().split(' ').map(str::to_owned).collect();
-        assert!(reached.starts_with(&words(&["1", "2"])), "{fault:?} {reached:?}");
-        assert!(!reached.contains(&"4".to_owned()), "{fault:?} {reached:?}");
-        let beyond = plan["lost"]["beyond"].as_str();
-        assert!(beyond.is_some(), "{fault:?}: the plan says nothing of the fault: {plan:#}");
+    let recovered = repository.at(beside, Value::Null);
+    if dry.code() != Some(0) || done.code() != Some(0) {
+        assert_not_promoted(repository, &done, &recovered);
         return;
     }
-    let recovered = repository.at(beside, Value::Null);
-    assert_not_promoted(scene, &done, &recovered);
+    let plan: Value = serde_json::from_str(&dry.stdout).unwrap();
+    let reached: Vec<_> = recovered.markers().split(' ').map(str::to_owned).collect();
+    assert!(reached.starts_with(&words(&["1", "2"])), "{reached:?}");
+    assert!(!reached.contains(&"4".to_owned()), "{reached:?}");
+    let beyond = plan["lost"]["beyond"].as_str();
+    assert!(beyond.is_some(), "the plan says nothing of the fault: {plan:#}");
 }
 
 /// In its own place: what failed can be undone, and then everything is as it was.
-fn in_place(scene: &Scene) {
-    let repository = &scene.repository;
-    let options = [&scene.behind[1][..], &words(&["--action", "promote", "--yes"])].concat();
+fn in_place(repository: &Repository, behind: Option<&Vec<String>>) {
+    let options = [&behind.unwrap()[..], &words(&["--action", "promote", "--yes"])].concat();
     let done = repository.recover(&options).finish().expect_code(2);
     let status = repository.recover(&["status", "--json"]).finish();
     match status.code() {
@@ -227,36 +263,8 @@ fn in_place(scene: &Scene) {
     }
     assert!(!repository.instance.data_directory().join("pgdeck_recovery").exists());
     repository.instance.start();
-    assert_eq!(scene.markers(), "1 2 3 4 5 6");
+    assert_eq!(repository.markers(), "1 2 3 4 5 6");
     repository.instance.stop(StopMode::Fast);
 }
 
-#[test]
-fn a_missing_segment() {
-    grid(Fault::Missing);
-}
-
-#[test]
-fn a_truncated_segment() {
-    grid(Fault::Truncated);
-}
-
-#[test]
-fn a_flipped_bit() {
-    grid(Fault::Flipped);
-}
-
-#[test]
-fn a_foreign_segment() {
-    grid(Fault::Foreign);
-}
-
-#[test]
-fn a_segment_of_the_wrong_size() {
-    grid(Fault::WrongSize);
-}
-
-#[test]
-fn an_unreadable_segment() {
-    grid(Fault::Unreadable);
-}
+pgdeck_tests::for_every_major! { grid }

@@ -22,6 +22,7 @@ mod recovery_map;
 mod recovery_plan_text;
 mod recovery_reach;
 mod server;
+mod sizes;
 mod snapshot;
 mod storage;
 mod wal;
@@ -46,6 +47,8 @@ pub use server::*;
 pub use snapshot::*;
 pub use storage::*;
 pub use wal::*;
+
+pub(crate) use sizes::bytes;
 
 pub use crate::engine::{
     Demo, Engine, data_directory_of, recovery_log_end, run_demo_load, wal_get, wal_push,

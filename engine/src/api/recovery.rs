@@ -314,6 +314,43 @@ pub struct RecoveryPlan {
     pub warnings: Vec<String>,
 }
 
+impl RecoveryPlan {
+    /// The least that can be carried out: one full backup into one directory, the old data kept,
+    /// waiting at the stop. Nothing was looked at for it: what a plan tells of sizes, WAL, losses
+    /// and room is empty.
+    #[must_use]
+    pub fn bare(destination: PathBuf, directory: PathBuf, backup: String, stop: StopPoint) -> Self {
+        Self {
+            destination,
+            directory,
+            wal_directory: None,
+            tablespaces: Vec::new(),
+            port: None,
+            target: RecoveryTarget::Latest,
+            stop,
+            chain: vec![backup],
+            major: 15,
+            wal: Vec::new(),
+            lost: Lost::default(),
+            replaced: None,
+            old_data: OldData::Keep,
+            action: RecoveryAction::Pause,
+            role: RecoveryRole::Primary,
+            space: Vec::new(),
+            new_directories: Vec::new(),
+            owner: "postgres".into(),
+            settings: Vec::new(),
+            keystore_fingerprint: None,
+            files: 0,
+            restore_bytes: 0,
+            replay_bytes: 0,
+            estimate: Estimate::default(),
+            jobs: 1,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// How far a recovery is. Kept in `pgdeck_recovery/state.json` of the data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     OldData, RecoveryAction, RecoveryPlan, RecoveryRole, RecoveryTarget, Replaced, SettingNeed,
-    StopPoint, TablespacePlan, TargetBound, WalSource,
+    StopPoint, TablespacePlan, TargetBound, WalSource, bytes,
 };
 
 /// Columns a line takes at most, where paths allow it.
@@ -212,20 +212,6 @@ fn time(at: DateTime<Utc>) -> String {
 
 fn count(number: u64, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// Bytes for people, in powers of 1024 as PostgreSQL writes them.
-fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if count < 10_240 {
-        return format!("{count} bytes");
-    }
-    let (mut whole, mut unit) = (count / 1024, 0);
-    while whole >= 10_240 && unit + 1 < UNITS.len() {
-        whole /= 1024;
-        unit += 1;
-    }
-    format!("{whole} {}", UNITS[unit])
 }
 
 /// Seconds for people: `45 s`, `3 m 10 s`, `2 h 5 m`.

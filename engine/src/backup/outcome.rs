@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::document::BackupDocument;
-use super::plan;
-use crate::api::Error;
+use crate::api::{Error, bytes};
 
 /// The result in one line.
 pub(super) fn describe(document: &BackupDocument, removed: &str, warnings: &[String]) -> String {
@@ -14,9 +13,9 @@ pub(super) fn describe(document: &BackupDocument, removed: &str, warnings: &[Str
         "{} backup {} is complete: {} in {} files, {} stored, {}.{} s",
         document.kind.word(),
         document.label,
-        plan::bytes(sizes.cluster_bytes),
+        bytes(sizes.cluster_bytes),
         sizes.files,
-        plan::bytes(sizes.stored_bytes),
+        bytes(sizes.stored_bytes),
         took / 1000,
         took % 1000 / 100
     );

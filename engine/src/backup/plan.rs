@@ -9,7 +9,7 @@ use super::document::{BackupDocument, ClusterFacts, FORMAT};
 use super::expect::expect;
 use super::layout::Label;
 use super::retention::Policy;
-use crate::api::{BackupKind, BackupRequest, Error, ErrorCode, Result};
+use crate::api::{BackupKind, BackupRequest, Error, ErrorCode, Result, bytes};
 
 /// Backups in a chain at most, the full one included, unless an incremental is asked for.
 pub const CHAIN_MAX: usize = 7;
@@ -185,21 +185,6 @@ impl Plan {
         lines.push(format!("afterwards   {}", self.policy.describe()));
         lines
     }
-}
-
-/// Bytes for people, in powers of 1024 as PostgreSQL writes them.
-#[must_use]
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if count < 10_240 {
-        return format!("{count} bytes");
-    }
-    let (mut whole, mut unit) = (count / 1024, 0);
-    while whole >= 10_240 && unit + 1 < UNITS.len() {
-        whole /= 1024;
-        unit += 1;
-    }
-    format!("{whole} {}", UNITS[unit])
 }
 
 /// What an incremental backup could be based on.

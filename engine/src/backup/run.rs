@@ -14,13 +14,13 @@ use super::layout::Label;
 use super::listing::Listing;
 use super::machine::{Outcome, Start, State, Step, Stop};
 use super::outcome::{rate, seconds};
-use super::plan::{self, Plan};
+use super::plan::Plan;
 use super::prepare::{copy_work, lock, possible, prepare};
 use super::seal::LabelLeft;
 use super::session::{BackupSession, ServerFacts, Stopped};
 use super::site::{self, BackupSite};
 use super::{archive, expire};
-use crate::api::{Error, ErrorCode, JobProgress, Result, TimelineId};
+use crate::api::{Error, ErrorCode, JobProgress, Result, TimelineId, bytes};
 use crate::jobs::runner::{JobContext, JobControl, Reporter};
 use crate::pg::wal::SegmentSize;
 use crate::sys::clock;
@@ -252,7 +252,7 @@ impl Run<'_> {
         let stored = self.progress.stored_bytes.load(Ordering::Relaxed);
         self.reporter.report(JobProgress {
             phase: Step::Copy.phase().to_owned(),
-            lines: vec![format!("{} read, {} stored", plan::bytes(read), plan::bytes(stored))],
+            lines: vec![format!("{} read, {} stored", bytes(read), bytes(stored))],
             done: Some(done),
             total: Some(total),
             rate,

@@ -78,7 +78,7 @@ impl BackupSite {
     pub fn destination(&self, asked: Option<&Path>) -> Result<PathBuf> {
         let path = match asked {
             Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()),
-            None => self.setting("pgx.backup_destination").map(PathBuf::from).ok_or_else(|| {
+            None => configured_destination(&self.target).ok_or_else(|| {
                 let fact = format!("\"{}\" has no backup destination", self.target.name);
                 Error::new(ErrorCode::BackupDestinationUnset, fact)
                     .detail("neither -B nor pgx.backup_destination names one")
@@ -103,8 +103,8 @@ impl BackupSite {
     /// What is kept after a backup.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        let days = self.setting("pgx.backup_keep_days");
-        let generations = self.setting("pgx.backup_keep_generations");
+        let days = setting(&self.target, "pgx.backup_keep_days");
+        let generations = setting(&self.target, "pgx.backup_keep_generations");
         Policy::from_settings(days.as_deref(), generations.as_deref())
     }
 
@@ -144,11 +144,17 @@ impl BackupSite {
             ),
         })
     }
+}
 
-    fn setting(&self, name: &str) -> Option<String> {
-        let conf = self.target.load_conf().ok()?;
-        conf.value(name).filter(|value| !value.is_empty()).map(str::to_owned)
-    }
+/// The destination that an instance's configuration names.
+#[must_use]
+pub fn configured_destination(target: &LocalTarget) -> Option<PathBuf> {
+    setting(target, "pgx.backup_destination").map(PathBuf::from)
+}
+
+fn setting(target: &LocalTarget, name: &str) -> Option<String> {
+    let conf = target.load_conf().ok()?;
+    conf.value(name).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// Reads the control file until its checksum fits.

@@ -47,14 +47,16 @@ impl Backups {
     ) -> Result<Self> {
         let target = entry.local_target()?;
         let own = Site::new(target.clone(), None, shared.run_as.as_deref());
-        let credentials = match (own, destination) {
-            (Ok(site), _) => site.credentials,
+        let credentials = match own {
+            Ok(site) => site.credentials,
             // With the data disk gone, the backups still have an owner.
-            (Err(error), Some(destination)) if !file::exists(&target.data_directory) => {
-                let stat = file::stat(destination).map_err(|_| error)?;
-                Credentials::of_uid(stat.uid)
+            Err(error) if !file::exists(&target.data_directory) => {
+                let destination = destination.map(std::path::Path::to_path_buf);
+                let named = destination.or_else(|| site::configured_destination(target));
+                let stat = named.and_then(|destination| file::stat(&destination).ok());
+                Credentials::of_uid(stat.ok_or(error)?.uid)
             }
-            (Err(error), _) => return Err(error),
+            Err(error) => return Err(error),
         };
         Ok(Self {
             site: BackupSite {

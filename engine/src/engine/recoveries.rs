@@ -101,6 +101,7 @@ impl Recoveries {
             RecoveryStep::DiscardKept => (JobKind::Recover, "recover discard"),
         };
         let body = async move |context: &mut JobContext| {
+            let site = site.as_owner(|site| Ok(step::placed(site))).await?;
             let directory = site.backup.target.data_directory.clone();
             let finished = match what {
                 RecoveryStep::Undo => return step::undo(&site, context).await,

@@ -137,18 +137,6 @@ fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A byte count in the unit that leaves at most four digits.
-fn bytes(count: u64) -> String {
-    let mut value = count;
-    for unit in ["B", "kB", "MB", "GB"] {
-        if value < 10_240 {
-            return format!("{value} {unit}");
-        }
-        value /= 1024;
-    }
-    format!("{value} TB")
-}
-
 #[cfg(test)]
 mod backup_tests;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Conditions of recoveries: one that is left half done, one that waits, what one has left
 //! behind, and whether recovery was ever proven to work.
 
-use super::{Context, Draft, RecoveryJob, bytes, span};
-use crate::api::{Message, MessageCode, RecoveryPhase, RecoveryState, Remedy, Severity};
+use super::{Context, Draft, RecoveryJob, span};
+use crate::api::{Message, MessageCode, RecoveryPhase, RecoveryState, Remedy, Severity, bytes};
 
 /// Seconds of a day.
 const DAY_SECONDS: i64 = 86_400;

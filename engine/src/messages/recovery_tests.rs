@@ -8,40 +8,14 @@ use crate::api::*;
 
 fn plan() -> RecoveryPlan {
     let lsn = Lsn::from_u64(0x300_0028).unwrap();
-    RecoveryPlan {
-        destination: "/backup".into(),
-        directory: "/data".into(),
-        wal_directory: None,
-        tablespaces: Vec::new(),
-        port: None,
-        target: RecoveryTarget::Latest,
-        stop: StopPoint {
-            timeline: TimelineId::from_u32(1).unwrap(),
-            record: Some(lsn),
-            bound: TargetBound::Inclusive,
-            reached: lsn,
-            last_commit_at: Some(now()),
-        },
-        chain: vec!["b".into()],
-        major: 15,
-        wal: Vec::new(),
-        lost: Lost::default(),
-        replaced: None,
-        old_data: OldData::Keep,
-        action: RecoveryAction::Pause,
-        role: RecoveryRole::Primary,
-        space: Vec::new(),
-        new_directories: Vec::new(),
-        owner: "postgres".into(),
-        settings: Vec::new(),
-        keystore_fingerprint: None,
-        files: 1,
-        restore_bytes: 1,
-        replay_bytes: 1,
-        estimate: Estimate::default(),
-        jobs: 1,
-        warnings: Vec::new(),
-    }
+    let stop = StopPoint {
+        timeline: TimelineId::from_u32(1).unwrap(),
+        record: Some(lsn),
+        bound: TargetBound::Inclusive,
+        reached: lsn,
+        last_commit_at: Some(now()),
+    };
+    RecoveryPlan::bare("/backup".into(), "/data".into(), "b".to_owned(), stop)
 }
 
 fn state(phase: RecoveryPhase, days: i64) -> RecoveryState {

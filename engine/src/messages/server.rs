@@ -1,7 +1,7 @@
 //! Conditions of a running server.
 
-use super::{Context, Draft, bytes, plural, span};
-use crate::api::{HolderKind, LogSource, Message, MessageCode, Remedy, Severity};
+use super::{Context, Draft, plural, span};
+use crate::api::{HolderKind, LogSource, Message, MessageCode, Remedy, Severity, bytes};
 
 /// Connection slots nearly used up.
 pub(super) fn slots(context: &Context<'_>, messages: &mut Vec<Message>) {

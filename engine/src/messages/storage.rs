@@ -1,9 +1,9 @@
 //! Conditions of destinations.
 
-use super::{Context, Draft, bytes};
+use super::{Context, Draft};
 use crate::api::{
     Destination, DestinationHealth, DestinationKind, Forecast, Message, MessageCode, MountState,
-    Remedy, Severity,
+    Remedy, Severity, bytes,
 };
 use crate::sys::clock;
 

@@ -26,16 +26,20 @@ const CLUSTER_NAMES: [&str; 7] =
 const WAL_DIRECTORIES: [&str; 3] = ["archive_status", "summaries", "pgdeck-prefetch"];
 
 /// Finds where the recovery is, or begins it: makes the places and writes the first state.
+/// `status` is that of the server in the directory.
 ///
 /// # Errors
 /// `RecoveryRunning`, `RecoveryUnfinished`, `RecoveryPlace`, `RecoveryPlanChanged`,
 /// `RestoreFailed`.
-pub(super) fn look(site: &RecoverySite, asked: &Asked) -> Result<(Found, StateDocument)> {
-    let status = server::site_of(site, &asked.plan).look();
+pub(super) fn look(
+    site: &RecoverySite,
+    asked: &Asked,
+    status: &InstanceStatus,
+) -> Result<(Found, StateDocument)> {
     let known = as_owner(site, |disk| state::load(disk, &asked.plan.directory))?;
     match known {
-        Some(document) if !is_over(&document, &asked.request) => resume(document, asked, &status),
-        _ => begin(site, asked, &status).map(|document| (Found::Begun, document)),
+        Some(document) if !is_over(&document, &asked.request) => resume(document, asked, status),
+        _ => begin(site, asked, status).map(|document| (Found::Begun, document)),
     }
 }
 
@@ -139,7 +143,9 @@ fn begin(site: &RecoverySite, asked: &Asked, status: &InstanceStatus) -> Result<
                 Error::new(ErrorCode::RecoveryPlace, fact).detail(error.to_string())
             },
         )?;
-        let document = first_state(disk, asked, &places, server::is_copy(site, plan));
+        let mut document = first_state(disk, asked, &places, server::is_copy(site, plan));
+        let configuration = server::site_of(site, plan).target.config_directory;
+        document.config_directory = configuration.filter(|path| *path != plan.directory);
         state::store(disk, &document)?;
         Ok(document)
     })

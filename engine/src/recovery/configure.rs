@@ -45,6 +45,10 @@ pub struct Fetching<'a> {
     pub program: &'a Path,
     /// WAL that is not in the archive.
     pub rescued: &'a Path,
+    /// Whether the history of the timeline that is followed can be fetched. A server ends when
+    /// it is told a timeline without one, unless that is the backup's own
+    /// (`validateRecoveryParameters()` in `xlogrecovery.c`).
+    pub has_history: bool,
 }
 
 /// The `restore_command`. It goes to a shell; `%f` and `%p` are the server's.
@@ -101,7 +105,9 @@ pub fn settings(
     set("hot_standby", "on");
     match &plan.role {
         RecoveryRole::Primary => {
-            set("recovery_target_timeline", &plan.stop.timeline.decimal());
+            // Without a history the plan has found the way on the backup's own timeline.
+            let own = plan.stop.timeline.decimal();
+            set("recovery_target_timeline", if fetching.has_history { &own } else { "current" });
             set("recovery_target_action", "pause");
             match plan.stop.record {
                 Some(record) => {
@@ -150,6 +156,18 @@ pub fn lasting(plan: &RecoveryPlan, is_copy: bool, files: &Conf) -> Vec<OwnSetti
     let pid_file = elsewhere(files, "external_pid_file").filter(|_| is_copy);
     let pid_file = pid_file.map(|_| own("external_pid_file", String::new()));
     port.into_iter().chain(archive).chain(pid_file).collect()
+}
+
+/// What keeps a recovery quiet that the instance's own `archive_mode = always` would make archive
+/// every segment it fetches, those that were rescued included: they would be in the way of the old
+/// server's, if its data is put back. `before` are the recovery's settings of an earlier start.
+#[must_use]
+pub fn quiet(plan: &RecoveryPlan, files: &Conf, before: &[OwnSetting]) -> Option<OwnSetting> {
+    const NAME: &str = "archive_mode";
+    let is_always = files.value(NAME).is_some_and(|value| value.eq_ignore_ascii_case("always"));
+    let was_always = before.iter().any(|one| one.name == NAME);
+    (plan.role == RecoveryRole::Primary && (is_always || was_always))
+        .then(|| OwnSetting { name: NAME.to_owned(), value: "on".to_owned() })
 }
 
 /// `postgresql.auto.conf` with the settings of a recovery: those of an older one are gone,
@@ -249,6 +267,7 @@ mod tests {
         Fetching {
             program: Path::new("/usr/bin/pgdeck"),
             rescued: Path::new("/d/pgdeck_recovery/wal"),
+            has_history: true,
         }
     }
 
@@ -279,6 +298,9 @@ mod tests {
                 "recovery_target_inclusive=on",
             ]
         );
+        let without = Fetching { has_history: false, ..fetching() };
+        let follows = settings(&plan, without, &Conf::default()).unwrap().remove(2);
+        assert_eq!((&*follows.name, &*follows.value), ("recovery_target_timeline", "current"));
         plan.stop.record = None;
         assert_eq!(lines(&plan, &Conf::default())[4..], ["recovery_target=immediate"]);
         plan.role = RecoveryRole::Standby(Some("host=db1".into()));
@@ -332,6 +354,22 @@ mod tests {
         plan.destination = "/b\n".into();
         let error = restore_command(&plan, fetching()).unwrap_err();
         assert_eq!(error.code, ErrorCode::RecoveryPlace);
+    }
+
+    #[test]
+    fn nothing_is_archived_before_the_promotion() {
+        let mut plan = plan(Path::new("/r"));
+        let always = conf("archive_mode = 'always'\n", "");
+        let quiet_on = Some(OwnSetting { name: "archive_mode".into(), value: "on".into() });
+        assert_eq!(quiet(&plan, &always, &[]), quiet_on);
+        // The recovery's own setting hides the instance's the next time.
+        let hidden = conf("archive_mode = 'always'\n", "archive_mode = 'on'\n");
+        let before: Vec<OwnSetting> = quiet_on.iter().cloned().collect();
+        assert_eq!(quiet(&plan, &hidden, &before), quiet_on);
+        assert_eq!(quiet(&plan, &conf("archive_mode = 'on'\n", ""), &[]), None);
+        assert_eq!(quiet(&plan, &conf("archive_mode = 'off'\n", ""), &[]), None);
+        plan.role = RecoveryRole::Standby(None);
+        assert_eq!(quiet(&plan, &always, &[]), None, "a standby goes on as it is told");
     }
 
     #[test]

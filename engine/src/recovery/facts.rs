@@ -50,6 +50,8 @@ pub enum RecordKind {
         /// When.
         at: Option<DateTime<Utc>>,
     },
+    /// The checkpoint with which a server was shut down, or ended its recovery.
+    Shutdown(Option<DateTime<Utc>>),
     /// Another one that carries a time.
     Timed(DateTime<Utc>),
     /// Any other.
@@ -67,6 +69,7 @@ impl RecordKind {
                 Self::Abort { xid: end.xid.as_u32(), at }
             }
             Meaning::RestorePoint { name, at } => Self::RestorePoint { name, at },
+            Meaning::Checkpoint(checkpoint) if checkpoint.is_shutdown => Self::Shutdown(at),
             _ => at.map_or(Self::Other, Self::Timed),
         }
     }
@@ -76,6 +79,7 @@ impl RecordKind {
     pub fn at(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Commit { at, .. } | Self::Abort { at, .. } | Self::RestorePoint { at, .. } => *at,
+            Self::Shutdown(at) => *at,
             Self::Timed(at) => Some(*at),
             Self::Other => None,
         }

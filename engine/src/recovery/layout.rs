@@ -143,51 +143,26 @@ impl Placement {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::api::{
-        Estimate, Lost, OldData, RecoveryAction, RecoveryRole, RecoveryTarget, StopPoint,
-        TablespacePlan, TargetBound, TimelineId,
-    };
+    use crate::api::{StopPoint, TablespacePlan, TargetBound, TimelineId};
 
     /// A plan for a cluster with a tablespace and `pg_wal` elsewhere.
     pub(crate) fn plan(root: &Path) -> RecoveryPlan {
-        let timeline = TimelineId::from_u32(1).unwrap();
+        let stop = StopPoint {
+            timeline: TimelineId::from_u32(1).unwrap(),
+            record: Some("0/3000100".parse().unwrap()),
+            bound: TargetBound::Inclusive,
+            reached: "0/3000148".parse().unwrap(),
+            last_commit_at: None,
+        };
+        let backup = "2026-07-01_13-30-40".to_owned();
         RecoveryPlan {
-            destination: root.join("backup"),
-            directory: root.join("data"),
             wal_directory: Some(root.join("wal")),
             tablespaces: vec![TablespacePlan {
                 oid: 16400,
                 source: "/space".into(),
                 directory: root.join("space"),
             }],
-            port: None,
-            target: RecoveryTarget::Latest,
-            stop: StopPoint {
-                timeline,
-                record: Some("0/3000100".parse().unwrap()),
-                bound: TargetBound::Inclusive,
-                reached: "0/3000148".parse().unwrap(),
-                last_commit_at: None,
-            },
-            chain: vec!["2026-07-01_13-30-40".into()],
-            major: 15,
-            wal: Vec::new(),
-            lost: Lost::default(),
-            replaced: None,
-            old_data: OldData::Keep,
-            action: RecoveryAction::Pause,
-            role: RecoveryRole::Primary,
-            space: Vec::new(),
-            new_directories: Vec::new(),
-            owner: "postgres".into(),
-            settings: Vec::new(),
-            keystore_fingerprint: None,
-            files: 0,
-            restore_bytes: 0,
-            replay_bytes: 0,
-            estimate: Estimate::default(),
-            jobs: 1,
-            warnings: Vec::new(),
+            ..RecoveryPlan::bare(root.join("backup"), root.join("data"), backup, stop)
         }
     }
 

@@ -18,6 +18,7 @@ use crate::api::{
     Error, ErrorCode, JobProgress, Lsn, OldData, RecoveryPhase, RecoveryPlan, RecoveryState, Result,
 };
 use crate::backup::chain::Chain;
+use crate::instance::lifecycle;
 use crate::jobs::runner::{JobContext, JobControl, Reporter};
 use crate::pg::wal::SegmentSize;
 use crate::sys::lock::{Attempt, LockFile};
@@ -193,7 +194,12 @@ impl Run<'_> {
 
     async fn check(&mut self) -> Result<Outcome> {
         let (site, asked) = (self.site.clone(), self.asked.clone());
-        let looked = tokio::task::spawn_blocking(move || check::look(&site, &asked)).await;
+        let server = server::site_of(&site, &asked.plan);
+        let mut status = server.look_async().await;
+        // One that was just killed does not run, although its process is not collected yet.
+        lifecycle::wait_for_zombie(&server, &mut status).await;
+        let look = move || check::look(&site, &asked, &status);
+        let looked = tokio::task::spawn_blocking(look).await;
         let (found, document) = looked.map_err(|error| panicked(&error.to_string()))??;
         self.document = Some(document);
         Ok(Outcome::Found(found))

@@ -17,7 +17,9 @@ use crate::backup::layout;
 use crate::backup::site::BackupSite;
 use crate::pg::conf::{AUTO_CONF_FILE, CONF_FILE, Conf};
 use crate::pg::control_file::{self, CONTROL_FILE_PATH};
+use crate::pg::wal::WalFileName;
 use crate::sys::disk::Disk;
+use crate::wal::archive::Archive;
 
 const CONF_BYTES_MAX: u64 = 16 << 20;
 const FILE_MODE: u32 = 0o600;
@@ -73,7 +75,12 @@ pub(super) fn write_settings(
     let files = server::site_of(site, &plan).target.load_conf();
     let files = files.unwrap_or_else(|_| Conf::default());
     let rescued = rescue::directory(&plan.directory);
-    let own = configure::settings(&plan, Fetching { program, rescued: &rescued }, &files)?;
+    let has_history = has_history(&site.backup.disk, &plan, &rescued)?;
+    let fetching = Fetching { program, rescued: &rescued, has_history };
+    let mut own = configure::settings(&plan, fetching, &files)?;
+    if !document.is_copy {
+        own.extend(configure::quiet(&plan, &files, &document.settings));
+    }
     let mut lasting = configure::lasting(&plan, document.is_copy, &files);
     if let Some(private) = &site.private {
         lasting.extend(private.settings.iter().cloned());
@@ -91,6 +98,17 @@ pub(super) fn write_settings(
     // Known before they stand there: whoever tidies up must know them.
     document.update(disk, |document| document.settings = own)?;
     document::store(disk, &plan.directory, AUTO_CONF_FILE, &after).map_err(|error| failed(&error))
+}
+
+/// Whether the history of the timeline that is followed is where `wal-get` looks. The first
+/// timeline has none and needs none.
+fn has_history(disk: &Disk, plan: &RecoveryPlan, rescued: &Path) -> Result<bool> {
+    let timeline = plan.stop.timeline;
+    let name = WalFileName::History(timeline);
+    if timeline.as_u32() == 1 || matches!(disk.stat(&rescued.join(name.to_string())), Ok(Some(_))) {
+        return Ok(true);
+    }
+    Ok(!Archive::open(disk, &plan.destination)?.find(name)?.is_empty())
 }
 
 /// A configuration file that names no files of the instance: some are only on the command line

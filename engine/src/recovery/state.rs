@@ -59,6 +59,10 @@ pub struct StateDocument {
     pub undo: Option<UndoPhase>,
     /// Settings between the marks in `postgresql.auto.conf`.
     pub settings: Vec<OwnSetting>,
+    /// Where the configuration files are that its server is started with, when outside of the
+    /// data directory.
+    #[serde(default)]
+    pub config_directory: Option<PathBuf>,
     /// Directories of the old data that nothing else uses now: its other `pg_wal`, and the
     /// version directories of its tablespaces.
     pub unused: Vec<PathBuf>,
@@ -84,6 +88,7 @@ impl StateDocument {
             is_copy,
             undo: None,
             settings: Vec::new(),
+            config_directory: None,
             unused: Vec::new(),
         }
     }

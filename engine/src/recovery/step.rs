@@ -17,6 +17,7 @@ use crate::api::{
 };
 use crate::backup::site::BackupSite;
 use crate::jobs::runner::JobContext;
+use crate::sys::file;
 use crate::sys::lock::{Attempt, LockFile};
 
 /// The recovery of a data directory; `None` when there is none. Blocking; as the owner.
@@ -36,6 +37,22 @@ pub fn begun(site: &BackupSite, data_directory: &Path) -> Result<StateDocument> 
         let fact = format!("there is no recovery of \"{}\"", data_directory.display());
         Error::new(ErrorCode::RecoveryNone, fact).detail("it has no pgdeck_recovery/state.json")
     })
+}
+
+/// The site with the configuration directory that the recovery began with, where its data
+/// directory has no configuration file: in Debian's layout nothing else names that directory while
+/// no server runs. Blocking; as the owner.
+#[must_use]
+pub fn placed(site: &RecoverySite) -> RecoverySite {
+    let mut placed = site.clone();
+    let own = &mut placed.backup.target;
+    if own.config_directory.is_none()
+        && !file::exists(&own.config_file())
+        && let Ok(Some(document)) = state::load(&site.backup.disk, &own.data_directory)
+    {
+        own.config_directory = document.config_directory;
+    }
+    placed
 }
 
 /// Promotes the server that waits at its target; one that was stopped is brought there again.
@@ -85,7 +102,9 @@ pub async fn go_further(
         backup: now.chain.last().cloned(),
         ..known.request.clone()
     };
-    let asked_for = request.clone();
+    // A copy without configuration files of its own has no setting that names it.
+    let destination = Some(now.destination.clone());
+    let asked_for = RecoveryRequest { destination, ..request.clone() };
     let further = site.as_owner(move |site| plan::further(site, &asked_for)).await?;
     let (at, to) = (now.stop.reached, further.stop.reached);
     if to < at || further.stop.timeline != now.stop.timeline {

@@ -12,6 +12,7 @@ pub(crate) mod host;
 pub(crate) mod options;
 mod push;
 pub(crate) mod results;
+pub(crate) mod section;
 pub(crate) mod table;
 pub(crate) mod tools;
 
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use cluster::Cluster;
 use options::Options;
 use results::Results;
+use section::Section;
 use tools::Tools;
 
 use crate::say;
@@ -29,22 +31,9 @@ const USAGE: &str = "usage: pgdeck-bench backup [--alone] [--brief] [--runs N] [
   --brief   one run, growth in smaller steps: for a look, not for a verdict
   --write   write the report to a file as well";
 
-/// Measures and prints. Goals that are missed are no failure; what could not be measured is.
+/// Runs the section.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
-    let options = Options::of(USAGE, arguments);
-    let results = Results::default();
-    let outcome = measure(&options, &results);
-    let report = table::report(&options, &results);
-    say(&report);
-    options.write(&report);
-    if let Err(reason) = &outcome {
-        say(&format!("not measured: {reason}"));
-    }
-    for failure in results.failures() {
-        say(&format!("not measured: {failure}"));
-    }
-    let is_whole = outcome.is_ok() && results.failures().is_empty();
-    if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Section { usage: USAGE, measure, report: table::report }.run(arguments)
 }
 
 fn measure(options: &Options, results: &Results) -> Result<(), String> {

@@ -14,6 +14,7 @@ use crate::backup::cluster::{self, Cluster};
 use crate::backup::host;
 use crate::backup::options::Options;
 use crate::backup::results::Results;
+use crate::backup::section::Section;
 use crate::backup::tools::{Codec, Tool, Tools};
 use crate::say;
 
@@ -41,22 +42,9 @@ enum What {
     Plan,
 }
 
-/// Measures and prints. Goals that are missed are no failure; what could not be measured is.
+/// Runs the section.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
-    let options = Options::of(USAGE, arguments);
-    let results = Results::default();
-    let outcome = measure(&options, &results);
-    let report = table::report(&options, &results);
-    say(&report);
-    options.write(&report);
-    if let Err(reason) = &outcome {
-        say(&format!("not measured: {reason}"));
-    }
-    for failure in results.failures() {
-        say(&format!("not measured: {failure}"));
-    }
-    let is_whole = outcome.is_ok() && results.failures().is_empty();
-    if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Section { usage: USAGE, measure, report: table::report }.run(arguments)
 }
 
 fn measure(options: &Options, results: &Results<What>) -> Result<(), String> {

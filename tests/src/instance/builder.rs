@@ -32,6 +32,7 @@ pub struct InstanceBuilder {
     hba: Option<String>,
     initdb: Vec<String>,
     wal_elsewhere: bool,
+    configuration_elsewhere: bool,
     tls: Option<TlsMaterial>,
     allowed: Vec<String>,
 }
@@ -45,6 +46,7 @@ impl InstanceBuilder {
             hba: None,
             initdb: Vec::new(),
             wal_elsewhere: false,
+            configuration_elsewhere: false,
             tls: None,
             allowed: Vec::new(),
         }
@@ -84,6 +86,13 @@ impl InstanceBuilder {
     /// Puts `pg_wal` outside of the data directory, behind a symbolic link.
     pub fn wal_elsewhere(mut self) -> Self {
         self.wal_elsewhere = true;
+        self
+    }
+
+    /// Keeps its configuration files in a directory of their own, as Debian does: the data
+    /// directory has none, and the server is told where they are when it is started.
+    pub fn configuration_elsewhere(mut self) -> Self {
+        self.configuration_elsewhere = true;
         self
     }
 
@@ -132,13 +141,14 @@ impl InstanceBuilder {
         if self.wal_elsewhere {
             move_wal(&data, &directory.join("wal"));
         }
-        let instance = TestInstance {
+        let mut instance = TestInstance {
             major: self.major,
             name: self.name,
             port: place::reserve_port(),
             log_directory: last_value(&self.settings, "log_directory").unwrap_or("log").to_owned(),
             allowed: Mutex::new(self.allowed),
             tls: self.tls,
+            configuration: data.clone(),
             data,
             directory,
             closed: false,
@@ -158,6 +168,9 @@ impl InstanceBuilder {
         if let Some(hba) = &self.hba {
             instance.set_hba(hba);
         }
+        if self.configuration_elsewhere {
+            move_configuration(&mut instance);
+        }
         instance
     }
 }
@@ -171,6 +184,24 @@ fn move_wal(data: &Path, wal: &Path) {
     fs::rename(&inside, wal).expect("pg_wal can be moved");
     std::os::unix::fs::symlink(wal, &inside).expect("pg_wal can be linked");
     account::give(&inside);
+}
+
+/// As `pg_createcluster` of Debian lays it out.
+fn move_configuration(instance: &mut TestInstance) {
+    let place = instance.make_directory("etc");
+    for name in ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"] {
+        fs::rename(instance.data.join(name), place.join(name)).expect("a file can be moved");
+    }
+    let data = instance.data.clone();
+    instance.configuration.clone_from(&place);
+    for (name, path) in [
+        ("data_directory", data),
+        ("hba_file", place.join("pg_hba.conf")),
+        ("ident_file", place.join("pg_ident.conf")),
+        ("external_pid_file", place.with_file_name("external.pid")),
+    ] {
+        instance.set(name, path.to_str().expect("the path is plain text"));
+    }
 }
 
 /// Certificates go into the data directory; the key may be read by its owner only, or the

@@ -37,6 +37,10 @@ impl TestInstance {
         }
         let mut command = self.pg_ctl(&["start", "-w", "-t", PG_CTL_WAIT, "-l"]);
         command.arg(self.log_file());
+        if self.configuration != self.data {
+            let file = self.configuration.join("postgresql.conf");
+            command.arg("-o").arg(format!("-c config_file={}", file.display()));
+        }
         account::output_of(command).map(|_| ()).map_err(|error| {
             let log = server_log::read(&self.log_file());
             let lines: Vec<&str> = log.lines().collect();
@@ -176,14 +180,15 @@ impl TestInstance {
         let line = format!("{name} = '{}'\n", value.replace('\'', "''"));
         let mut file = fs::File::options()
             .append(true)
-            .open(self.data.join("postgresql.conf"))
+            .open(self.configuration.join("postgresql.conf"))
             .expect("postgresql.conf can be opened");
         file.write_all(line.as_bytes()).expect("postgresql.conf can be written");
     }
 
     /// Replaces `pg_hba.conf`. It takes effect with [`Self::reload`] or a start.
     pub fn set_hba(&self, text: &str) {
-        fs::write(self.data.join("pg_hba.conf"), text).expect("pg_hba.conf can be written");
+        fs::write(self.configuration.join("pg_hba.conf"), text)
+            .expect("pg_hba.conf can be written");
     }
 
     /// Makes an empty file in the data directory, such as `standby.signal`.

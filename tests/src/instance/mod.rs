@@ -35,6 +35,8 @@ pub struct TestInstance {
     /// Holds everything below; its sockets lie directly in it.
     directory: PathBuf,
     data: PathBuf,
+    /// Where its configuration files are, mostly the data directory.
+    configuration: PathBuf,
     port: place::Port,
     log_directory: String,
     allowed: Mutex<Vec<String>>,
@@ -78,6 +80,12 @@ impl TestInstance {
     #[must_use]
     pub fn data_directory(&self) -> &Path {
         &self.data
+    }
+
+    /// The directory of its configuration files.
+    #[must_use]
+    pub fn configuration_directory(&self) -> &Path {
+        &self.configuration
     }
 
     /// Where its Unix sockets are.

@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use pgdeck_engine::api::{
-    Estimate, Lost, Lsn, OldData, RecoveryAction, RecoveryPlan, RecoveryRequest, RecoveryRole,
-    RecoveryTarget, Replaced, StopPoint, TablespacePlan, TargetBound, TimelineId,
+    Lsn, RecoveryPlan, RecoveryRequest, RecoveryTarget, Replaced, StopPoint, TablespacePlan,
+    TargetBound, TimelineId,
 };
 use pgdeck_tests::{InstanceBuilder, Major, Repository, StopMode, TestInstance, bin};
 
@@ -155,39 +155,25 @@ impl Scene {
             as_of: None,
             state: "stopped".into(),
         });
+        let stop = StopPoint {
+            timeline: TimelineId::from_u32(1).unwrap(),
+            record: Some(moment),
+            bound: TargetBound::Exclusive,
+            reached: moment,
+            last_commit_at: None,
+        };
+        let destination = self.repository.destination().to_path_buf();
         RecoveryPlan {
-            destination: self.repository.destination().to_path_buf(),
-            directory: self.data().to_path_buf(),
             wal_directory: document["wal_location"].as_str().map(PathBuf::from),
             tablespaces: spaces.collect(),
-            port: None,
             target: RecoveryTarget::Lsn(moment),
-            stop: StopPoint {
-                timeline: TimelineId::from_u32(1).unwrap(),
-                record: Some(moment),
-                bound: TargetBound::Exclusive,
-                reached: moment,
-                last_commit_at: None,
-            },
             chain: self.chain.clone(),
             major: self.instance().major().number(),
-            wal: Vec::new(),
-            lost: Lost::default(),
             replaced,
-            old_data: OldData::Keep,
-            action: RecoveryAction::Pause,
-            role: RecoveryRole::Primary,
-            space: Vec::new(),
-            new_directories: Vec::new(),
-            owner: "postgres".into(),
-            settings: Vec::new(),
-            keystore_fingerprint: None,
             files: document["sizes"]["files"].as_u64().unwrap(),
             restore_bytes: document["sizes"]["cluster_bytes"].as_u64().unwrap(),
-            replay_bytes: 0,
-            estimate: Estimate::default(),
             jobs: 2,
-            warnings: Vec::new(),
+            ..RecoveryPlan::bare(destination, self.data().to_path_buf(), String::new(), stop)
         }
     }
 

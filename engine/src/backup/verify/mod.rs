@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use super::catalog::{self, CatalogEntry, EntryState};
 use super::document::{self, BackupDocument, FORMAT, VerifyDocument};
 use super::site::BackupSite;
-use super::{layout, plan, seal};
+use super::{layout, seal};
 use crate::api::{
     BackupStatus, Error, ErrorCode, JobProgress, Result, Soundness, VerifyDepth, VerifyReport,
+    bytes,
 };
 use crate::jobs::runner::{JobContext, JobControl};
 use crate::sys::clock;
@@ -86,7 +87,7 @@ fn shown(progress: &VerifyProgress, began: Instant) -> JobProgress {
         phase: "verifying".to_owned(),
         lines: vec![format!(
             "{files} files, {} checked{}",
-            plan::bytes(content),
+            bytes(content),
             per_second.map_or_else(String::new, |rate| format!(", {:.2} GB/s", rate / 1e9))
         )],
         done: Some(done.min(total)),

@@ -94,7 +94,10 @@ fn restored_conf(site: &RecoverySite, chosen: &Chosen<'_>, place: &Place) -> Res
         root: &place.directory,
         block_bytes: chosen.backup.cluster.block_bytes,
     };
-    let directory = site.backup.target.config_directory.as_ref().unwrap_or(&place.directory);
+    // A rehearsal's server goes by files in its own place only.
+    let elsewhere = site.backup.target.config_directory.as_ref();
+    let elsewhere = elsewhere.filter(|_| site.private.is_none());
+    let directory = elsewhere.unwrap_or(&place.directory);
     Ok(Conf::load(&files, &directory.join(CONF_FILE), &place.directory).ok())
 }
 

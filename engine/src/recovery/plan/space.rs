@@ -6,8 +6,8 @@ use super::super::facts::is_rescued;
 use super::super::site::RecoverySite;
 use super::place::{FILES_MAX, Place};
 use super::{Chosen, Known};
-use crate::api::{Error, ErrorCode, OldData, RecoveryRequest, Result, SpaceNeed};
-use crate::backup::{chain, plan::bytes};
+use crate::api::{Error, ErrorCode, OldData, RecoveryRequest, Result, SpaceNeed, bytes};
+use crate::backup::chain;
 use crate::sys::{device, file};
 
 /// Free bytes that must be left on each file system.

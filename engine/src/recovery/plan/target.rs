@@ -5,7 +5,7 @@ use super::super::timelines;
 use super::super::way::{Leg, Way};
 use super::explain::{self, Attempt};
 use super::{Chosen, Known};
-use crate::api::{Error, ErrorCode, RecoveryRequest, RecoveryTarget, Result};
+use crate::api::{Error, ErrorCode, RecoveryRequest, RecoveryTarget, Result, TargetBound};
 use crate::backup::catalog;
 use crate::backup::document::BackupDocument;
 use crate::pg::types::{Lsn, TimelineId};
@@ -183,7 +183,12 @@ fn followed<'a>(
     let until = own_way.walkable().iter().position(|leg| leg.number == number);
     let reaches = until.is_some_and(|at| {
         let facts = own_way.legs[at].facts.as_ref().ok();
-        facts.is_some_and(|facts| facts.index.end_lsn >= Some(chosen.stop.reached))
+        // Where replay ends before a record, there must be one.
+        let least = Some(chosen.stop.reached);
+        facts.is_some_and(|facts| match chosen.stop.bound {
+            TargetBound::Inclusive => facts.index.end_lsn >= least,
+            TargetBound::Exclusive => facts.index.end_lsn > least,
+        })
     });
     if let Some(at) = until.filter(|_| reaches) {
         chosen.legs = own_way.legs[..=at].to_vec();

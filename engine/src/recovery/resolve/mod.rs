@@ -95,6 +95,10 @@ fn at_tip(searched: &Searched<'_>, notes: Vec<String>) -> Outcome {
     if end < searched.from {
         return Ok(Err(before_backup_end(searched, end)));
     }
+    if let Some(shutdown) = searched.shutdown(leg, record) {
+        let stop = searched.stop(shutdown, TargetBound::Inclusive)?;
+        return Ok(Ok(Stop { notes, ..stop }));
+    }
     let last_commit_at = searched.last_commit_before(leg, end)?;
     let bound = TargetBound::Inclusive;
     Ok(Ok(Stop { record, bound, reached: end, leg, last_commit_at, notes }))

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::super::facts::{Carried, RecordFact, SegmentFacts};
+use super::super::facts::{Carried, RecordFact, RecordKind, SegmentFacts};
 use super::super::sources::WalSources;
 use super::super::way::{Leg, Way};
 use super::Stop;
@@ -39,6 +39,12 @@ pub(super) struct Hit {
     leg: usize,
     at: usize,
     records: Vec<RecordFact>,
+}
+
+impl Hit {
+    fn is_shutdown(&self) -> bool {
+        matches!(self.records[self.at].kind, RecordKind::Shutdown(_))
+    }
 }
 
 impl Searched<'_> {
@@ -133,7 +139,22 @@ impl Searched<'_> {
     }
 
     /// The stop at a record.
+    ///
+    /// A checkpoint of a shutdown is never replayed as the last record: it changes nothing, and a
+    /// server that has replayed it and is started again begins behind it, where its target is not
+    /// seen any more (`PerformWalRecovery()` in `xlogrecovery.c`; "recovery ended before configured recovery
+    /// target was reached").
     pub(super) fn stop(&self, hit: Hit, bound: TargetBound) -> Result<Stop> {
+        if bound == TargetBound::Inclusive && hit.is_shutdown() {
+            let before = self.stop_at(&hit, TargetBound::Exclusive)?;
+            if before.reached >= self.from {
+                return Ok(before);
+            }
+        }
+        self.stop_at(&hit, bound)
+    }
+
+    fn stop_at(&self, hit: &Hit, bound: TargetBound) -> Result<Stop> {
         let record = &hit.records[hit.at];
         let replayed = match bound {
             TargetBound::Inclusive => &hit.records[..=hit.at],
@@ -153,6 +174,14 @@ impl Searched<'_> {
             last_commit_at,
             notes: Vec::new(),
         })
+    }
+
+    /// The record that begins at a position in a leg, if it is the checkpoint of a shutdown. One
+    /// that cannot be read is taken for another.
+    pub(super) fn shutdown(&self, leg: usize, lsn: Lsn) -> Option<Hit> {
+        let records = self.wal.records(self.way, leg).ok()?;
+        let at = records.iter().rposition(|record| record.lsn == lsn)?;
+        Some(Hit { leg, at, records }).filter(Hit::is_shutdown)
     }
 
     /// The position behind the last whole record of the legs before one.

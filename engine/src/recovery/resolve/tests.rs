@@ -22,7 +22,7 @@ fn lsn(number: u64, at: u64) -> Lsn {
 }
 
 /// `c7@10` is the commit of 7 at minute 10, `r` an abort, `p:NAME@10` a restore point, `t@10`
-/// a checkpoint, `.` anything else.
+/// a checkpoint, `s@10` that of a shutdown, `.` anything else.
 fn kind(text: &str) -> RecordKind {
     let (what, at) = match text.split_once('@') {
         Some((what, at)) => (what, Some(minute(at.parse().unwrap()))),
@@ -33,6 +33,7 @@ fn kind(text: &str) -> RecordKind {
         ("r", xid) => RecordKind::Abort { xid: xid.parse().unwrap(), at },
         ("p", name) => RecordKind::RestorePoint { name: name[1..].to_owned(), at },
         ("t", _) => RecordKind::Timed(at.unwrap()),
+        ("s", _) => RecordKind::Shutdown(at),
         _ => RecordKind::Other,
     }
 }
@@ -298,6 +299,26 @@ fn a_break_ends_the_way() {
         );
     }
     check(WAY, &[("latest", "after 6.3 commit 40")]);
+}
+
+#[test]
+fn the_checkpoint_of_a_shutdown_is_not_the_last_record() {
+    let stopped: &[_] = &[(2, ". . c10@10"), (3, "c11@11 s@12")];
+    check(
+        stopped,
+        &[
+            ("latest", "before 3.1 commit 11"),
+            ("time 11", "before 3.1 commit 11"),
+            ("lsn 3.1", "before 3.1 commit 11"),
+            ("lsn 3.2", "before 3.1 commit 11"),
+        ],
+    );
+    // Alone in its segment; in the midst of WAL.
+    check(&[(2, ". . c10@10"), (3, "s@12")], &[("latest", "before 3.0 commit 10")]);
+    check(&[(2, ". . s@9 c10@10")], &[("lsn 2.2", "before 2.2 commit none")]);
+    // Behind the end of the backup; and as the end of the backup: nothing before it is consistent.
+    check(&[(2, ". s@9")], &[("latest", "before 2.1 commit none")]);
+    check(&[(2, "s@9")], &[("latest", "after 2.0 commit none")]);
 }
 
 #[test]
