@@ -9,7 +9,7 @@ use crate::pg::types::Lsn;
 use crate::pg::wal::{
     Carry, Meaning, Reading, Record, Scan, Segment, SegmentName, SegmentSize, Step, WalVersion,
 };
-use crate::wal::details::{HEAD_BYTES, time_of};
+use crate::wal::details::{HEAD_BYTES, SettingsChange, time_of};
 use crate::wal::index::{SegmentIndex, SegmentTail};
 
 /// Records of this length at most are put together from what two indexes keep of them.
@@ -50,6 +50,8 @@ pub enum RecordKind {
         /// When.
         at: Option<DateTime<Utc>>,
     },
+    /// Settings that a standby must match changed.
+    Settings(SettingsChange),
     /// Another one that carries a time.
     Timed(DateTime<Utc>),
     /// Any other.
@@ -57,9 +59,12 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    fn of(meaning: Meaning) -> Self {
+    fn of(meaning: Meaning, lsn: Lsn) -> Self {
         let at = time_of(&meaning);
         match meaning {
+            Meaning::ParameterChange { wal_level: Some(wal_level), settings: Some(settings) } => {
+                Self::Settings(SettingsChange { lsn, wal_level, settings })
+            }
             Meaning::Transaction(end) if end.outcome.is_commit() => {
                 Self::Commit { xid: end.xid.as_u32(), at }
             }
@@ -77,7 +82,7 @@ impl RecordKind {
         match self {
             Self::Commit { at, .. } | Self::Abort { at, .. } | Self::RestorePoint { at, .. } => *at,
             Self::Timed(at) => Some(*at),
-            Self::Other => None,
+            Self::Settings(_) | Self::Other => None,
         }
     }
 
@@ -214,6 +219,16 @@ impl SegmentFacts {
         details.max(self.index.commit_last).max(points).max(carried)
     }
 
+    /// Changes of settings, also by the record that comes from the segment before.
+    pub fn changes(&self) -> impl Iterator<Item = &SettingsChange> {
+        let carried = match &self.carried {
+            Carried::Known(RecordFact { kind: RecordKind::Settings(change), .. }) => Some(change),
+            _ => None,
+        };
+        let own = self.index.details.iter().flat_map(|details| &details.changes);
+        carried.into_iter().chain(own)
+    }
+
     fn carried_commit(&self) -> Option<Option<DateTime<Utc>>> {
         match &self.carried {
             Carried::Known(RecordFact { kind: RecordKind::Commit { at, .. }, .. }) => Some(*at),
@@ -245,7 +260,7 @@ fn joined(before: &SegmentIndex, after: &SegmentIndex, version: Option<WalVersio
         bytes.resize(length, 0);
         // Where it ends does not matter: nobody stops behind it by these facts alone.
         let record = Record::glimpse(&bytes, begun.lsn, begun.lsn, version?)?;
-        let kind = RecordKind::of(record.meaning());
+        let kind = RecordKind::of(record.meaning(), begun.lsn);
         // The end of a prepared transaction names it behind everything else.
         let is_certain =
             is_complete || kind.ended_xid().is_none_or(|xid| xid == record.xid().as_u32());
@@ -268,7 +283,7 @@ pub fn records(sources: &WalSources, segments: &[&FoundSegment]) -> Result<Vec<R
     let mut records = Vec::new();
     scan(sources, last, carry, |record| {
         if let (Some(lsn), Some(end)) = (record.lsn(), record.end()) {
-            records.push(RecordFact { lsn, end, kind: RecordKind::of(record.meaning()) });
+            records.push(RecordFact { lsn, end, kind: RecordKind::of(record.meaning(), lsn) });
         }
     })?;
     Ok(records)

@@ -85,8 +85,8 @@ pub async fn go_further(
         backup: now.chain.last().cloned(),
         ..known.request.clone()
     };
-    let asked_for = request.clone();
-    let further = site.as_owner(move |site| plan::further(site, &asked_for)).await?;
+    let (asked_for, place) = (request.clone(), now.directory.clone());
+    let further = site.as_owner(move |site| plan::further(site, &asked_for, &place)).await?;
     let (at, to) = (now.stop.reached, further.stop.reached);
     if to < at || further.stop.timeline != now.stop.timeline {
         let fact = format!("{} is not behind the present position", request.target.describe());
@@ -122,6 +122,8 @@ fn change_target(document: &mut StateDocument, request: RecoveryRequest, further
     own.wal = further.wal;
     own.lost = further.lost;
     own.replay_bytes = further.replay_bytes;
+    // On the way the source may have raised more of them: 13 would end there, later ones pause.
+    own.settings = further.settings;
     document.request = request;
     let own = &mut document.state.plan;
     own.action = RecoveryAction::Pause;
