@@ -253,16 +253,28 @@ impl<'a> Record<'a> {
         self.parts().map(|parts| parts.blocks.into_iter().map(|one| one.reference).collect())
     }
 
-    /// `DecodeXLogRecord()` in `xlogreader.c`: headers of all parts, then block data, then
-    /// the record's own.
-    pub(super) fn parts(&self) -> Option<Parts<'a>> {
-        let mut reader = PartReader {
+    /// The file of the first block it changes; cheaper than [`Self::blocks`].
+    #[must_use]
+    pub fn first_file(&self) -> Option<RelationFile> {
+        let mut reader = self.part_reader();
+        let is_block = reader.u8()? <= 32;
+        is_block.then(|| reader.block()).flatten().map(|block| block.reference.file)
+    }
+
+    fn part_reader(&self) -> PartReader<'a> {
+        PartReader {
             bytes: self.bytes,
             at: RECORD_HEADER,
             version: self.version,
             following: 0,
             file: None,
-        };
+        }
+    }
+
+    /// `DecodeXLogRecord()` in `xlogreader.c`: headers of all parts, then block data, then
+    /// the record's own.
+    pub(super) fn parts(&self) -> Option<Parts<'a>> {
+        let mut reader = self.part_reader();
         let mut blocks = Vec::new();
         let mut data_bytes = 0;
         while self.bytes.len().checked_sub(reader.at)? > reader.following {

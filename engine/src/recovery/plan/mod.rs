@@ -28,7 +28,7 @@ use crate::wal::inspect::Expected;
 pub(crate) use estimate::speeds;
 pub use estimate::{Wanted, last_rehearsal};
 pub use old::OldCluster;
-pub(crate) use target::in_use;
+pub(crate) use target::{in_use, on_history};
 
 /// Threads that restore unless the request says otherwise, and at most.
 const JOBS_DEFAULT_MAX: u32 = 8;
