@@ -333,3 +333,43 @@ pub fn as_read(mut content: Vec<u8>, name: SegmentName, size: SegmentSize) -> Op
 pub fn is_rescued(found: &FoundSegment) -> bool {
     found.source != WalSource::Archive
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pg::types::TimelineId;
+    use crate::wal::details::{BegunRecord, IndexDetails, RecordRest};
+
+    /// `XLOG_PARAMETER_CHANGE` is put together from its two halves.
+    #[test]
+    fn settings_that_change_over_a_border_are_known() {
+        let mut record = vec![0; 24];
+        record[..4].copy_from_slice(&54_u32.to_le_bytes());
+        record[16] = 0x60;
+        record.extend([255, 28]);
+        for value in [150_u32, 21, 10, 0, 64, 1, 0] {
+            record.extend(value.to_le_bytes());
+        }
+        let lsn = Lsn::from_u64(0x0FFF_FFE0).unwrap();
+        let facts = |number, details| {
+            let timeline = TimelineId::from_u32(1).unwrap();
+            let name = SegmentName::new(timeline, number, SegmentSize::DEFAULT).unwrap();
+            let mut index = SegmentIndex::of_name(name);
+            index.continues_previous = number == 16;
+            index.details = Some(details);
+            SegmentFacts { index, counts_carried: false, carried: Carried::None }
+        };
+        let begun = Some(BegunRecord { lsn, head: record[..32].to_vec() });
+        let before = facts(15, IndexDetails { begun, ..IndexDetails::default() });
+        let rest = Some(RecordRest { bytes: 22, head: record[32..].to_vec() });
+        let mut after = facts(16, IndexDetails { rest, ..IndexDetails::default() });
+        assert_eq!(after.changes().count(), 0);
+        after.join(&before, WalVersion::from_major(17));
+        let change = after.changes().next().unwrap();
+        assert_eq!((change.lsn, change.wal_level), (lsn, 1));
+        assert_eq!(
+            (change.settings.max_connections, change.settings.max_worker_processes),
+            (150, 21)
+        );
+    }
+}
