@@ -36,11 +36,13 @@ pub enum JobKind {
     Rehearse,
     /// Puts the data from before a recovery back.
     Undo,
+    /// Looks in the WAL for what may have been a mistake.
+    FindMistakes,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Start,
         Self::Stop,
         Self::Restart,
@@ -50,6 +52,7 @@ impl JobKind {
         Self::Recover,
         Self::Rehearse,
         Self::Undo,
+        Self::FindMistakes,
     ];
 
     /// The word.
@@ -65,6 +68,7 @@ impl JobKind {
             Self::Recover => "recover",
             Self::Rehearse => "rehearse",
             Self::Undo => "undo recovery",
+            Self::FindMistakes => "find mistakes",
         }
     }
 

@@ -470,8 +470,11 @@ pub struct MistakeQuery {
     pub from: Option<DateTime<Utc>>,
     /// Not after.
     pub to: Option<DateTime<Utc>>,
-    /// Only files of this relation: its name as it is now, or a file node number.
+    /// Only files that this relation has or had: its name, maybe with `schema.` or
+    /// `database.schema.`, or the number of a file.
     pub relation: Option<String>,
+    /// Files that are known to be of the relation; the engine adds what the server says.
+    pub relation_files: Vec<u32>,
     /// Deleted rows of one transaction and relation from which on it counts.
     pub deleted_rows_min: u64,
 }
@@ -480,9 +483,9 @@ pub struct MistakeQuery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MistakeKind {
-    /// Files of relations were removed: `DROP`, or `TRUNCATE` of what has new files since.
+    /// Relations were dropped; where their names are not known, a `TRUNCATE` as well.
     Drop,
-    /// A relation's file was cut to nothing.
+    /// Relations were emptied.
     Truncate,
     /// Many rows were deleted.
     Delete,
@@ -493,7 +496,8 @@ pub enum MistakeKind {
 pub struct Mistake {
     /// What it did.
     pub kind: MistakeKind,
-    /// The relations, as well as they are known: `database/filenode`, or names.
+    /// The relations: `database/schema.name`, else `database/filenode`; the database's oid
+    /// where its name is not known.
     pub relations: Vec<String>,
     /// Rows, for deletions.
     pub rows: u64,

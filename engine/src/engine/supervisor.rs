@@ -231,7 +231,7 @@ impl Supervisor {
             Command::FindMistakes { instance, query } => {
                 let entry = self.catalog.get(&instance)?;
                 let site = Recoveries::new(entry, shared, query.destination.as_deref())?;
-                self.answer(request, site.mistakes(request, *query), |event| event);
+                self.tracked(request, entry, |told| site.mistakes(request, *query, told));
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use crate::pg::types::Lsn;
 use crate::pg::wal::{
     Carry, Meaning, Reading, Record, Scan, Segment, SegmentName, SegmentSize, Step, WalVersion,
 };
-use crate::wal::details::{HEAD_BYTES, time_of};
+use crate::wal::details::{HEAD_BYTES, SettingsChange, time_of};
 use crate::wal::index::{SegmentIndex, SegmentTail};
 
 /// Records of this length at most are put together from what two indexes keep of them.
@@ -52,6 +52,8 @@ pub enum RecordKind {
     },
     /// The checkpoint with which a server was shut down, or ended its recovery.
     Shutdown(Option<DateTime<Utc>>),
+    /// Settings that a standby must match changed.
+    Settings(SettingsChange),
     /// Another one that carries a time.
     Timed(DateTime<Utc>),
     /// Any other.
@@ -59,9 +61,12 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    fn of(meaning: Meaning) -> Self {
+    fn of(meaning: Meaning, lsn: Lsn) -> Self {
         let at = time_of(&meaning);
         match meaning {
+            Meaning::ParameterChange { wal_level: Some(wal_level), settings: Some(settings) } => {
+                Self::Settings(SettingsChange { lsn, wal_level, settings })
+            }
             Meaning::Transaction(end) if end.outcome.is_commit() => {
                 Self::Commit { xid: end.xid.as_u32(), at }
             }
@@ -81,7 +86,7 @@ impl RecordKind {
             Self::Commit { at, .. } | Self::Abort { at, .. } | Self::RestorePoint { at, .. } => *at,
             Self::Shutdown(at) => *at,
             Self::Timed(at) => Some(*at),
-            Self::Other => None,
+            Self::Settings(_) | Self::Other => None,
         }
     }
 
@@ -218,6 +223,16 @@ impl SegmentFacts {
         details.max(self.index.commit_last).max(points).max(carried)
     }
 
+    /// Changes of settings, also by the record that comes from the segment before.
+    pub fn changes(&self) -> impl Iterator<Item = &SettingsChange> {
+        let carried = match &self.carried {
+            Carried::Known(RecordFact { kind: RecordKind::Settings(change), .. }) => Some(change),
+            _ => None,
+        };
+        let own = self.index.details.iter().flat_map(|details| &details.changes);
+        carried.into_iter().chain(own)
+    }
+
     fn carried_commit(&self) -> Option<Option<DateTime<Utc>>> {
         match &self.carried {
             Carried::Known(RecordFact { kind: RecordKind::Commit { at, .. }, .. }) => Some(*at),
@@ -249,7 +264,7 @@ fn joined(before: &SegmentIndex, after: &SegmentIndex, version: Option<WalVersio
         bytes.resize(length, 0);
         // Where it ends does not matter: nobody stops behind it by these facts alone.
         let record = Record::glimpse(&bytes, begun.lsn, begun.lsn, version?)?;
-        let kind = RecordKind::of(record.meaning());
+        let kind = RecordKind::of(record.meaning(), begun.lsn);
         // The end of a prepared transaction names it behind everything else.
         let is_certain =
             is_complete || kind.ended_xid().is_none_or(|xid| xid == record.xid().as_u32());
@@ -272,7 +287,7 @@ pub fn records(sources: &WalSources, segments: &[&FoundSegment]) -> Result<Vec<R
     let mut records = Vec::new();
     scan(sources, last, carry, |record| {
         if let (Some(lsn), Some(end)) = (record.lsn(), record.end()) {
-            records.push(RecordFact { lsn, end, kind: RecordKind::of(record.meaning()) });
+            records.push(RecordFact { lsn, end, kind: RecordKind::of(record.meaning(), lsn) });
         }
     })?;
     Ok(records)
@@ -321,4 +336,44 @@ pub fn as_read(mut content: Vec<u8>, name: SegmentName, size: SegmentSize) -> Op
 #[must_use]
 pub fn is_rescued(found: &FoundSegment) -> bool {
     found.source != WalSource::Archive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pg::types::TimelineId;
+    use crate::wal::details::{BegunRecord, IndexDetails, RecordRest};
+
+    /// `XLOG_PARAMETER_CHANGE` is put together from its two halves.
+    #[test]
+    fn settings_that_change_over_a_border_are_known() {
+        let mut record = vec![0; 24];
+        record[..4].copy_from_slice(&54_u32.to_le_bytes());
+        record[16] = 0x60;
+        record.extend([255, 28]);
+        for value in [150_u32, 21, 10, 0, 64, 1, 0] {
+            record.extend(value.to_le_bytes());
+        }
+        let lsn = Lsn::from_u64(0x0FFF_FFE0).unwrap();
+        let facts = |number, details| {
+            let timeline = TimelineId::from_u32(1).unwrap();
+            let name = SegmentName::new(timeline, number, SegmentSize::DEFAULT).unwrap();
+            let mut index = SegmentIndex::of_name(name);
+            index.continues_previous = number == 16;
+            index.details = Some(details);
+            SegmentFacts { index, counts_carried: false, carried: Carried::None }
+        };
+        let begun = Some(BegunRecord { lsn, head: record[..32].to_vec() });
+        let before = facts(15, IndexDetails { begun, ..IndexDetails::default() });
+        let rest = Some(RecordRest { bytes: 22, head: record[32..].to_vec() });
+        let mut after = facts(16, IndexDetails { rest, ..IndexDetails::default() });
+        assert_eq!(after.changes().count(), 0);
+        after.join(&before, WalVersion::from_major(17));
+        let change = after.changes().next().unwrap();
+        assert_eq!((change.lsn, change.wal_level), (lsn, 1));
+        assert_eq!(
+            (change.settings.max_connections, change.settings.max_worker_processes),
+            (150, 21)
+        );
+    }
 }

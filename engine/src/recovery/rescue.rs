@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::facts;
 use super::layout::{DIRECTORY, KEPT_DIRECTORY, WAL_DIRECTORY};
 use super::restore::Progress;
 use super::sources::MIRROR_DIRECTORY;
@@ -138,12 +139,21 @@ impl Job<'_> {
             Err(error) if is_needed => return Err(failed(&path, &error)),
             Err(_) => return Ok(false),
         };
+        let Some(content) = self.as_planned(name, content) else { return Ok(false) };
         // A segment that was made ready for reuse still holds what it held before.
         if inspect::check(name, &content, self.expected).is_err() {
             return Ok(false);
         }
         self.store(&there, &content).map_err(|error| failed(&there, &error))?;
         Ok(true)
+    }
+
+    /// A file as the plan has read it: of a segment only what comes before its end. What a power
+    /// cut left behind the end is read strictly from here on, and would be refused as damage.
+    fn as_planned(&self, name: WalFileName, content: Vec<u8>) -> Option<Vec<u8>> {
+        let Some(segment) = name.segment() else { return Some(content) };
+        let own = u32::try_from(content.len()).ok().and_then(SegmentSize::from_bytes);
+        facts::as_read(content, segment, self.expected.segment_size.or(own)?)
     }
 
     /// Whole or not at all.

@@ -291,6 +291,15 @@ impl Run<'_> {
     }
 
     async fn start(&mut self) -> Result<Outcome> {
+        if self.restored.is_none() {
+            // Begun by a run that may have ended between the plan of a later target and its
+            // settings.
+            let program = self.asked.program.clone();
+            let write = move |site: &RecoverySite, document: &mut StateDocument, _: &Chain| {
+                settle::write_settings(site, document, &program)
+            };
+            self.work(write).await?;
+        }
         let server = server::site_of(self.site, self.plan());
         self.starting = Some(server::start(&server).await?);
         Ok(Outcome::Done)

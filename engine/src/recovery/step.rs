@@ -105,7 +105,8 @@ pub async fn go_further(
     // A copy without configuration files of its own has no setting that names it.
     let destination = Some(now.destination.clone());
     let asked_for = RecoveryRequest { destination, ..request.clone() };
-    let further = site.as_owner(move |site| plan::further(site, &asked_for)).await?;
+    let place = now.directory.clone();
+    let further = site.as_owner(move |site| plan::further(site, &asked_for, &place)).await?;
     let (at, to) = (now.stop.reached, further.stop.reached);
     if to < at || further.stop.timeline != now.stop.timeline {
         let fact = format!("{} is not behind the present position", request.target.describe());
@@ -141,6 +142,8 @@ fn change_target(document: &mut StateDocument, request: RecoveryRequest, further
     own.wal = further.wal;
     own.lost = further.lost;
     own.replay_bytes = further.replay_bytes;
+    // On the way the source may have raised more of them: 13 would end there, later ones pause.
+    own.settings = further.settings;
     document.request = request;
     let own = &mut document.state.plan;
     own.action = RecoveryAction::Pause;

@@ -36,7 +36,7 @@ pub(super) async fn restoring(
 }
 
 /// Units a second and seconds left, once there is something to tell by.
-pub(super) fn rate(done: u64, total: u64, elapsed: Duration) -> (Option<f64>, Option<u64>) {
+pub(crate) fn rate(done: u64, total: u64, elapsed: Duration) -> (Option<f64>, Option<u64>) {
     let seconds = elapsed.as_secs_f64();
     if done == 0 || seconds < 0.5 {
         return (None, None);

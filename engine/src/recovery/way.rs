@@ -151,10 +151,7 @@ impl Way {
             Ok(facts) => facts,
             Err(why) => return broken(at, format!("segment {segment} cannot be used: {why}")),
         };
-        let details = facts.index.details.as_ref();
-        let minimal =
-            details.and_then(|details| details.changes.iter().find(|change| change.wal_level == 0));
-        if let Some(change) = minimal {
+        if let Some(change) = facts.changes().find(|change| change.wal_level == 0) {
             let why = format!("from {} on WAL was written with wal_level = minimal", change.lsn);
             return broken(at, why);
         }

@@ -192,7 +192,7 @@ pub struct MistakesArgs {
     /// Not after
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     pub to: Option<DateTime<FixedOffset>>,
-    /// Only this relation: its name, or the number of its file
+    /// Only this relation, which may be gone: [[DATABASE.]SCHEMA.]NAME, or the number of a file
     #[arg(long, value_name = "NAME")]
     pub relation: Option<String>,
     /// Rows that one transaction must have deleted from a relation

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
 use pgdeck_engine::api::{
     Command, Error, ErrorCode, Event, Mistake, MistakeKind, MistakeQuery, RecoveryState,
@@ -14,7 +15,7 @@ use super::oneshot::{OneShot, engine_config};
 use super::output::{self, Table};
 use super::recover::{carried_out, next_steps, tell};
 use super::recover_args::{MistakesArgs, RecoverStep};
-use super::watched::named;
+use super::watched::{named, watched};
 use crate::text;
 
 /// Carries out a subcommand.
@@ -128,13 +129,19 @@ async fn mistakes(
         from: args.from.map(|at| at.to_utc()),
         to: args.to.map(|at| at.to_utc()),
         relation: args.relation.clone(),
+        relation_files: Vec::new(),
         deleted_rows_min: args.rows,
     };
     let instance = snapshot.identity.id.clone();
     let command = Command::FindMistakes { instance, query: Box::new(query) };
-    let Event::MistakesFound { mistakes, .. } = engine.ask(command).await? else {
-        return Err(Error::new(ErrorCode::EngineBusy, "the engine gave no answer"));
-    };
+    let mut found = None;
+    let ended = watched(engine, command, |event| {
+        if let Event::MistakesFound { mistakes, .. } = event {
+            found = Some(Arc::clone(mistakes));
+        }
+    });
+    ended.await?;
+    let mistakes = found.unwrap_or_default();
     if args.json {
         output::json(&mistakes.as_slice());
     } else if mistakes.is_empty() {

@@ -143,6 +143,7 @@ fn cancelled(kind: JobKind) -> &'static str {
         JobKind::Recover => "The recovery stops where it is; run it again to go on, or undo it.",
         JobKind::Rehearse => "The rehearsal ends and its directory is removed.",
         JobKind::Undo => "It stops where it is; run it again to go on.",
+        JobKind::FindMistakes => "The search ends; nothing was changed by it.",
     }
 }
 

@@ -90,6 +90,7 @@ pub(super) fn carry_out(state: &mut State, ask: Ask) -> Vec<Cmd> {
             let command = Command::FindMistakes { instance, query };
             send(state, command, |flow, id| flow.await_mistakes(id))
         }
+        Ask::StopSearch(job) => vec![state.request(Command::CancelJob { job }, Pending::Silent)],
         Ask::Plan(request) => plan(state, &instance, *request),
         Ask::Rehearse(request) => confirm_rehearsal(state, &instance, *request),
         Ask::Further(target, bound) => confirm_further(state, &instance, target, bound),

@@ -7,6 +7,7 @@ use pgdeck_engine::api::{
 
 use super::actions::{Action, CHECK_SECONDS};
 use super::ask_backups;
+use super::ask_mistakes;
 use super::ask_recovery;
 use super::dialogs::Dialog;
 use super::dialogs::job::JobView;
@@ -100,6 +101,7 @@ fn accepted(state: &mut State, request: RequestId, job: JobId) {
             ask_recovery::begun(state, &action, &job);
             state.pending.insert(request, Pending::RecoveryJob(job.instance.clone()));
         }
+        Some(Pending::Recovery) if ask_mistakes::begun(state, request, &job) => return,
         _ => {}
     }
     state.dialogs.push(Dialog::Job(JobView::new(job)));
@@ -138,6 +140,9 @@ fn job_ended(state: &mut State, job: &JobId, outcome: Result<String, Error>) -> 
     let is_it = |dialog: &Dialog| matches!(dialog, Dialog::Job(view) if view.id() == job);
     let is_shown = state.dialogs.iter().any(is_it);
     let setup = state.setups.remove(job);
+    if ask_mistakes::ended(state, job, outcome.as_deref()) {
+        return Vec::new();
+    }
     match (outcome, setup) {
         (Ok(text), Some(then)) => return set_up(state, &job.instance, &text, then),
         (Ok(text), None) => {

@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod ask;
 mod ask_backups;
+mod ask_mistakes;
 mod ask_recovery;
 pub mod commands;
 pub mod dialogs;

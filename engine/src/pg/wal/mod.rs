@@ -5,7 +5,8 @@
 //! damage, with its position. Source of the layouts: `src/include/access/xlog_internal.h`,
 //! `xlogrecord.h`, `xact.h` and `src/backend/access/transam/xlogreader.c` of each version.
 
-mod bytes;
+mod blocks;
+pub(in crate::pg) mod bytes;
 mod history;
 mod meaning;
 mod names;
@@ -17,6 +18,7 @@ mod segment;
 mod tests;
 mod xact;
 
+pub use blocks::{BlockContent, PageImage};
 pub use history::{BackupHistory, HistoryError, TimelineHistory, TimelineSwitch};
 pub use meaning::{Meaning, SourceSettings, WalCheckpoint};
 pub use names::{SegmentName, SegmentSize, WalFileName};

@@ -22,6 +22,10 @@ impl ResourceManager {
     pub const STORAGE: Self = Self(2);
     /// Databases made and dropped.
     pub const DATABASE: Self = Self(4);
+    /// Files of catalogs that have none in `pg_class`.
+    pub const RELATION_MAP: Self = Self(7);
+    /// Pages of tables cleaned and frozen.
+    pub const HEAP2: Self = Self(9);
     /// Tables.
     pub const HEAP: Self = Self(10);
 
@@ -119,9 +123,28 @@ pub struct Record<'a> {
 }
 
 /// The parts behind a record's header.
-struct Parts<'a> {
-    blocks: Vec<BlockReference>,
-    data: &'a [u8],
+pub(super) struct Parts<'a> {
+    pub(super) blocks: Vec<BlockHeader>,
+    /// The content of blocks, one after the other.
+    pub(super) content: &'a [u8],
+    pub(super) data: &'a [u8],
+}
+
+/// What stands of a block in front.
+pub(super) struct BlockHeader {
+    pub(super) reference: BlockReference,
+    pub(super) image: Option<ImageHeader>,
+    pub(super) data_bytes: usize,
+}
+
+/// `XLogRecordBlockImageHeader`.
+#[derive(Clone, Copy)]
+pub(super) struct ImageHeader {
+    pub(super) bytes: usize,
+    pub(super) hole_offset: usize,
+    /// Only of a compressed image.
+    pub(super) hole_bytes: Option<usize>,
+    pub(super) info: u8,
 }
 
 impl<'a> Record<'a> {
@@ -227,19 +250,31 @@ impl<'a> Record<'a> {
     /// The blocks it changes; `None` when the parts do not fit the record.
     #[must_use]
     pub fn blocks(&self) -> Option<Vec<BlockReference>> {
-        self.parts().map(|parts| parts.blocks)
+        self.parts().map(|parts| parts.blocks.into_iter().map(|one| one.reference).collect())
     }
 
-    /// `DecodeXLogRecord()` in `xlogreader.c`: headers of all parts, then block data, then
-    /// the record's own.
-    fn parts(&self) -> Option<Parts<'a>> {
-        let mut reader = PartReader {
+    /// The file of the first block it changes; cheaper than [`Self::blocks`].
+    #[must_use]
+    pub fn first_file(&self) -> Option<RelationFile> {
+        let mut reader = self.part_reader();
+        let is_block = reader.u8()? <= 32;
+        is_block.then(|| reader.block()).flatten().map(|block| block.reference.file)
+    }
+
+    fn part_reader(&self) -> PartReader<'a> {
+        PartReader {
             bytes: self.bytes,
             at: RECORD_HEADER,
             version: self.version,
             following: 0,
             file: None,
-        };
+        }
+    }
+
+    /// `DecodeXLogRecord()` in `xlogreader.c`: headers of all parts, then block data, then
+    /// the record's own.
+    pub(super) fn parts(&self) -> Option<Parts<'a>> {
+        let mut reader = self.part_reader();
         let mut blocks = Vec::new();
         let mut data_bytes = 0;
         while self.bytes.len().checked_sub(reader.at)? > reader.following {
@@ -261,7 +296,8 @@ impl<'a> Record<'a> {
         }
         let start = reader.at.checked_add(reader.following)?;
         let data = self.bytes.get(start..start.checked_add(data_bytes)?)?;
-        Some(Parts { blocks, data })
+        let content = self.bytes.get(reader.at..start)?;
+        Some(Parts { blocks, content, data })
     }
 }
 
@@ -301,32 +337,33 @@ impl PartReader<'_> {
     }
 
     /// `XLogRecordBlockHeader` and what belongs to it.
-    fn block(&mut self) -> Option<BlockReference> {
+    fn block(&mut self) -> Option<BlockHeader> {
         const HAS_IMAGE: u8 = 0x10;
         const SAME_FILE: u8 = 0x80;
         let flags = self.u8()?;
-        self.following = self.following.checked_add(usize::from(self.u16()?))?;
-        if flags & HAS_IMAGE != 0 {
-            self.image()?;
-        }
+        let data_bytes = usize::from(self.u16()?);
+        self.following = self.following.checked_add(data_bytes)?;
+        let image = if flags & HAS_IMAGE == 0 { None } else { Some(self.image()?) };
         if flags & SAME_FILE == 0 {
             self.file = Some(RelationFile::read(self.bytes, self.at)?);
             self.skip(RelationFile::BYTES)?;
         }
-        Some(BlockReference { file: self.file?, fork: flags & 0x0F, block: self.u32()? })
+        let (file, fork) = (self.file?, flags & 0x0F);
+        let reference = BlockReference { file, fork, block: self.u32()? };
+        Some(BlockHeader { reference, image, data_bytes })
     }
 
     /// `XLogRecordBlockImageHeader`, with the hole's length when the image is compressed.
-    fn image(&mut self) -> Option<()> {
+    fn image(&mut self) -> Option<ImageHeader> {
         const HAS_HOLE: u8 = 0x01;
         // 13 and 14 know one compression; 15 and later three, in other bits.
         let compressed = if self.version.major() >= 15 { 0x1C } else { 0x02 };
-        self.following = self.following.checked_add(usize::from(self.u16()?))?;
-        self.skip(2)?;
+        let bytes = usize::from(self.u16()?);
+        self.following = self.following.checked_add(bytes)?;
+        let hole_offset = usize::from(self.u16()?);
         let info = self.u8()?;
-        if info & HAS_HOLE != 0 && info & compressed != 0 {
-            self.skip(2)?;
-        }
-        Some(())
+        let has_length = info & HAS_HOLE != 0 && info & compressed != 0;
+        let hole_bytes = if has_length { Some(usize::from(self.u16()?)) } else { None };
+        Some(ImageHeader { bytes, hole_offset, hole_bytes, info })
     }
 }

@@ -16,7 +16,7 @@ use super::sources::WalSources;
 use super::way::{Leg, Way};
 use crate::api::{
     Error, ErrorCode, RecoveryPlan, RecoveryRequest, RecoveryRole, RecoveryTarget, Result,
-    StopPoint, TargetBound, WalRun, WalSource,
+    SettingNeed, StopPoint, TargetBound, WalRun, WalSource,
 };
 use crate::backup::catalog::{self, CatalogEntry};
 use crate::backup::document::BackupDocument;
@@ -28,7 +28,7 @@ use crate::wal::inspect::Expected;
 pub(crate) use estimate::speeds;
 pub use estimate::{Wanted, last_rehearsal};
 pub use old::OldCluster;
-pub(crate) use target::in_use;
+pub(crate) use target::{in_use, on_history};
 
 /// Threads that restore unless the request says otherwise, and at most.
 const JOBS_DEFAULT_MAX: u32 = 8;
@@ -111,7 +111,7 @@ pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPl
     let replay_bytes = chosen.stop.reached.bytes_since(chosen.start);
     let restore_bytes = chosen.backup.sizes.cluster_bytes;
     let estimate = estimate::estimate(site, &destination, chosen.backup, jobs, replay_bytes);
-    let settings = settings::needed(site, &chosen, &place)?;
+    let settings = settings::needed(site, &chosen, &place.directory)?;
     let mut warnings = chosen.stop.notes.clone();
     warnings.extend(place.warnings.iter().cloned());
     warnings.extend(target::warnings(&known, request, &chosen));
@@ -158,13 +158,20 @@ pub struct Further {
     pub lost: crate::api::Lost,
     /// Bytes of WAL from the beginning of the backup on.
     pub replay_bytes: u64,
+    /// Settings that must be raised to get there.
+    pub settings: Vec<SettingNeed>,
 }
 
-/// Resolves another target for a recovery that waits; its place is as it is. Touches nothing.
+/// Resolves another target for a recovery that waits in `directory`; its place is as it is.
+/// Touches nothing.
 ///
 /// # Errors
 /// As [`plan`], without those of the place.
-pub fn further(site: &RecoverySite, request: &RecoveryRequest) -> Result<Further> {
+pub fn further(
+    site: &RecoverySite,
+    request: &RecoveryRequest,
+    directory: &Path,
+) -> Result<Further> {
     let destination = site.backup.destination(request.destination.as_deref())?;
     let known = Known::read(site, &destination)?;
     let chosen = target::choose(&known, request)?;
@@ -173,6 +180,7 @@ pub fn further(site: &RecoverySite, request: &RecoveryRequest) -> Result<Further
         wal: runs(&chosen.legs),
         lost: lost::lost(&known.sources, &chosen)?,
         replay_bytes: chosen.stop.reached.bytes_since(chosen.start),
+        settings: settings::needed(site, &chosen, directory)?,
     })
 }
 

@@ -6,9 +6,9 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
+use super::super::facts::SegmentFacts;
 use super::super::site::RecoverySite;
 use super::Chosen;
-use super::place::Place;
 use crate::api::{Result, SettingNeed};
 use crate::backup::chain::Chain;
 use crate::backup::content::ContentReader;
@@ -35,25 +35,24 @@ const SETTINGS: [(&str, i64, OfSource); 5] = [
     ("max_locks_per_transaction", 64, |one| one.max_locks_per_transaction),
 ];
 
-/// The settings that must be raised.
+/// The settings that must be raised for replay up to the stop point, in `directory`.
 ///
 /// # Errors
 /// As reading the backup.
 pub(super) fn needed(
     site: &RecoverySite,
     chosen: &Chosen<'_>,
-    place: &Place,
+    directory: &Path,
 ) -> Result<Vec<SettingNeed>> {
     let mut sources: Vec<SourceSettings> = control_settings(site, chosen).into_iter().collect();
     let facts = chosen.legs.iter().filter_map(|leg| leg.facts.as_ref().ok());
-    let details = facts.filter_map(|facts| facts.index.details.as_ref());
-    let changes = details.flat_map(|details| &details.changes);
-    let before = changes.filter(|change| change.lsn < chosen.stop.reached);
+    let before =
+        facts.flat_map(SegmentFacts::changes).filter(|change| change.lsn < chosen.stop.reached);
     sources.extend(before.map(|change| change.settings));
     if sources.is_empty() {
         return Ok(Vec::new());
     }
-    let conf = restored_conf(site, chosen, place)?;
+    let conf = restored_conf(site, chosen, directory)?;
     let mut needs = Vec::new();
     for (name, default, of) in SETTINGS {
         let needed = sources.iter().map(|one| i64::from(of(one))).max().unwrap_or(0);
@@ -85,20 +84,24 @@ fn control_settings(site: &RecoverySite, chosen: &Chosen<'_>) -> Option<SourceSe
 
 /// The configuration as it will be: the backup's files in the data directory, others as they
 /// are on this machine. `None` when it cannot be read.
-fn restored_conf(site: &RecoverySite, chosen: &Chosen<'_>, place: &Place) -> Result<Option<Conf>> {
+fn restored_conf(
+    site: &RecoverySite,
+    chosen: &Chosen<'_>,
+    data_directory: &Path,
+) -> Result<Option<Conf>> {
     let Some(destination) = chosen.backup_directory.parent() else { return Ok(None) };
     let chain = Chain::load(&site.backup.disk, destination, &chosen.backup.label)?;
     let files = BackupFiles {
         site,
         chain: &chain,
-        root: &place.directory,
+        root: data_directory,
         block_bytes: chosen.backup.cluster.block_bytes,
     };
     // A rehearsal's server goes by files in its own place only.
-    let elsewhere = site.backup.target.config_directory.as_ref();
+    let elsewhere = site.backup.target.config_directory.as_deref();
     let elsewhere = elsewhere.filter(|_| site.private.is_none());
-    let directory = elsewhere.unwrap_or(&place.directory);
-    Ok(Conf::load(&files, &directory.join(CONF_FILE), &place.directory).ok())
+    let directory = elsewhere.unwrap_or(data_directory);
+    Ok(Conf::load(&files, &directory.join(CONF_FILE), data_directory).ok())
 }
 
 /// The files of a data directory as a backup has them.

@@ -119,6 +119,17 @@ pub(crate) fn in_use(known: &Known) -> Option<TimelineId> {
     })
 }
 
+/// The complete backups of a history and where they begin, oldest first.
+pub(crate) fn on_history<'a>(
+    known: &'a Known,
+    history: &TimelineHistory,
+) -> Vec<(Lsn, &'a BackupDocument)> {
+    let bases = known.backups().filter_map(Base::of).filter(|base| base.is_on(history));
+    let mut found: Vec<_> = bases.map(|base| (base.start, base.backup)).collect();
+    found.sort_by_key(|(start, _)| *start);
+    found
+}
+
 /// The backups of a history, oldest first; only the one that is asked for.
 fn bases<'a>(
     known: &'a Known,

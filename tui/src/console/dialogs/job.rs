@@ -112,10 +112,15 @@ fn state_role(state: JobState) -> Role {
 
 fn figures(job: &JobStatus) -> Option<String> {
     let done = job.progress.done?;
-    // What backups, verifications and recoveries count is bytes.
+    // What these count is bytes.
     let is_bytes = matches!(
         job.kind,
-        JobKind::Backup | JobKind::Verify | JobKind::Recover | JobKind::Rehearse | JobKind::Undo
+        JobKind::Backup
+            | JobKind::Verify
+            | JobKind::Recover
+            | JobKind::Rehearse
+            | JobKind::Undo
+            | JobKind::FindMistakes
     );
     let amount = |count: u64| if is_bytes { text::bytes(count) } else { count.to_string() };
     let mut text = match job.progress.total {

@@ -4,6 +4,7 @@ mod backups;
 mod danger;
 mod dialogs;
 mod lists;
+mod mistakes;
 mod protected;
 mod recovery;
 mod routes;

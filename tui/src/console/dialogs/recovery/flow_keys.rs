@@ -209,6 +209,7 @@ impl Flow {
         match self.mistakes.key(key, event) {
             Verdict::Stay => Outcome::Stay,
             Verdict::Back => self.back(),
+            Verdict::Stop(job) => Outcome::Recovery(Ask::StopSearch(job)),
             Verdict::Search => self.seek_mistakes().map_or(Outcome::Stay, Outcome::Recovery),
             Verdict::Chosen(mistake) => {
                 self.cursor = Some(Cursor::before(&mistake));

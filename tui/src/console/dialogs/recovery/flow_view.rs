@@ -62,7 +62,7 @@ impl Flow {
             Step::Place => self.place_view(look, inside, buf),
             Step::Map if self.is_help => help(look, inside, buf),
             Step::Map => self.map_view(context, look, body, buf),
-            Step::Mistakes => self.mistakes.view(look, context.zone, inside, buf),
+            Step::Mistakes => self.mistakes.view(context, look, inside, buf),
             Step::Options => self.options.view(look, Rect { y: inside.y + 1, ..inside }, buf),
         };
         self.remark(look, layout::notice(area), buf);

@@ -1,11 +1,12 @@
 //! What may have been a mistake: a list to choose the moment before one from.
 
 use crossterm::event::KeyEvent;
-use pgdeck_engine::api::{Mistake, MistakeKind, RequestId};
+use pgdeck_engine::api::{JobId, JobStatus, Mistake, MistakeKind, RequestId};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::sync::Arc;
 
+use super::super::Context;
 use super::words;
 use crate::console::keys::Key;
 use crate::console::look::Look;
@@ -37,6 +38,8 @@ pub struct Mistakes {
     filter: LineEdit,
     is_typing: bool,
     selected: usize,
+    /// The search at work.
+    pub job: Option<JobId>,
     /// Deletions of fewer rows are left out.
     pub rows_min: u64,
 }
@@ -52,6 +55,8 @@ pub enum Verdict {
     Chosen(Box<Mistake>),
     /// Look again, with the new limit.
     Search,
+    /// The search is to end.
+    Stop(JobId),
 }
 
 impl Default for Mistakes {
@@ -63,6 +68,7 @@ impl Default for Mistakes {
             filter: LineEdit::default(),
             is_typing: false,
             selected: 0,
+            job: None,
             rows_min: ROWS_MIN,
         }
     }
@@ -134,6 +140,11 @@ impl Mistakes {
             Some(Key::End | Key::Char('G')) => self.selected = last,
             Some(Key::PageDown | Key::Ctrl('d')) => self.selected = (self.selected + 10).min(last),
             Some(Key::PageUp | Key::Ctrl('u')) => self.selected = self.selected.saturating_sub(10),
+            Some(Key::Char('x')) => {
+                return self.job.clone().map_or(Verdict::Stay, Verdict::Stop);
+            }
+            // One search at a time.
+            Some(Key::Char('a')) if self.job.is_some() => {}
             Some(Key::Char('a')) => {
                 self.rows_min = if self.rows_min > 1 { 1 } else { ROWS_MIN };
                 return Verdict::Search;
@@ -148,7 +159,14 @@ impl Mistakes {
     }
 
     /// Draws it; where the cursor belongs.
-    pub fn view(&self, look: &Look, zone: Zone, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(
+        &self,
+        context: &Context<'_>,
+        look: &Look,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
+        let job = context.fleet.jobs.iter().find(|one| self.job.as_ref() == Some(&one.id));
         let limit = match self.rows_min {
             0 | 1 => "DROP, TRUNCATE and every DELETE, newest first".to_owned(),
             rows => format!("DROP, TRUNCATE and DELETE of {rows} rows or more, newest first"),
@@ -156,7 +174,7 @@ impl Mistakes {
         put(buf, line_of(area, 0), &limit, look.style(Role::Dim));
         let body = Rect::new(area.x, area.y + 1, area.width, area.height.saturating_sub(2));
         let foot = line_of(area, usize::from(area.height.saturating_sub(1)));
-        let mut cursor = self.list(look, zone, body, buf);
+        let mut cursor = self.list(look, context.zone, job, body, buf);
         if self.is_typing || !self.filter.text().is_empty() {
             put(buf, foot, "Relation, kind or transaction: ", look.style(Role::Key));
             let field = Rect::new(foot.x + 31, foot.y, foot.width.saturating_sub(31), 1);
@@ -166,11 +184,19 @@ impl Mistakes {
         cursor
     }
 
-    fn list(&self, look: &Look, zone: Zone, body: Rect, buf: &mut Buffer) -> Option<Position> {
+    fn list(
+        &self,
+        look: &Look,
+        zone: Zone,
+        job: Option<&JobStatus>,
+        body: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
         let shown = self.shown();
+        let at_work = at_work(job);
         let remark = match (&self.error, self.awaited, shown.is_empty()) {
             (Some(error), _, _) => Some((error.as_str(), Role::Error)),
-            (None, Some(_), _) => Some(("Reading the WAL, which takes a while ...", Role::Info)),
+            (None, Some(_), _) => Some((at_work.as_str(), Role::Info)),
             (None, None, true) if self.filter.text().is_empty() => Some((
                 "Nothing of the kind was found. a looks for every DELETE; Esc goes back.",
                 Role::Text,
@@ -200,6 +226,24 @@ impl Mistakes {
         let view = View { skipped: 0, sort: None, selected: Some(self.selected - offset) };
         table::draw(look, body, &COLUMNS, &rows, view, buf)
     }
+}
+
+/// How far a search is.
+fn at_work(job: Option<&JobStatus>) -> String {
+    let Some(job) = job else { return "Reading the WAL, which takes a while ...".to_owned() };
+    if job.cancel_requested {
+        return "The search is ending ...".to_owned();
+    }
+    let progress = &job.progress;
+    let mut text = format!("{} ...", progress.phase);
+    if let (Some(done), Some(total)) = (progress.done, progress.total) {
+        let of = progress.lines.first().map_or("", String::as_str);
+        text = format!("{}: {of}, {} of {}", progress.phase, text::bytes(done), text::bytes(total));
+    }
+    if let Some(eta) = progress.eta_seconds {
+        text.push_str(&format!(", about {} left", text::age(eta)));
+    }
+    format!("{text}. x ends the search.")
 }
 
 fn row(one: &Mistake, zone: Zone) -> Row {

@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pgdeck_engine::api::{
-    InstanceId, Lsn, MistakeQuery, RecoveryMap, RecoveryRequest, RecoveryTarget, RehearsalRequest,
-    RequestId, TargetBound, TimelineId,
+    InstanceId, JobId, Lsn, MistakeQuery, RecoveryMap, RecoveryRequest, RecoveryTarget,
+    RehearsalRequest, RequestId, TargetBound, TimelineId,
 };
 
 use crate::console::widgets::line_edit::LineEdit;
@@ -68,6 +68,8 @@ pub enum Ask {
     Map,
     /// What may have been mistakes.
     Mistakes(Box<MistakeQuery>),
+    /// An end to the search for them.
+    StopSearch(JobId),
     /// The plan, to be confirmed.
     Plan(Box<RecoveryRequest>),
     /// The rehearsal, to be confirmed.
@@ -217,6 +219,31 @@ impl Flow {
     ) {
         if self.mistakes.awaits(request) {
             self.mistakes.complete(Arc::clone(found));
+        }
+    }
+
+    /// Whether it waits for these mistakes.
+    #[must_use]
+    pub fn awaits_mistakes(&self, request: RequestId) -> bool {
+        self.mistakes.awaits(request)
+    }
+
+    /// The search for mistakes is at work.
+    pub fn search_begun(&mut self, job: JobId) {
+        self.mistakes.job = Some(job);
+    }
+
+    /// Whether this job is its search.
+    #[must_use]
+    pub fn searches(&self, job: &JobId) -> bool {
+        self.mistakes.job.as_ref() == Some(job)
+    }
+
+    /// Its search has ended, maybe with an error.
+    pub fn search_ended(&mut self, error: Option<String>) {
+        self.mistakes.job = None;
+        if let Some(error) = error {
+            self.mistakes.refuse(error);
         }
     }
 
