@@ -28,6 +28,7 @@ fn plan() -> RecoveryPlan {
         lost: Lost::default(),
         replaced: None,
         old_data: OldData::Keep,
+        running: None,
         action: RecoveryAction::Pause,
         role: RecoveryRole::Primary,
         space: Vec::new(),

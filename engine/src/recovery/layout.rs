@@ -175,6 +175,7 @@ pub(super) mod tests {
             lost: Lost::default(),
             replaced: None,
             old_data: OldData::Keep,
+            running: None,
             action: RecoveryAction::Pause,
             role: RecoveryRole::Primary,
             space: Vec::new(),
