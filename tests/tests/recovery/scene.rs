@@ -175,6 +175,7 @@ impl Scene {
             lost: Lost::default(),
             replaced,
             old_data: OldData::Keep,
+            running: None,
             action: RecoveryAction::Pause,
             role: RecoveryRole::Primary,
             space: Vec::new(),
