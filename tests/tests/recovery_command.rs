@@ -94,6 +94,48 @@ fn what_cannot_be_is_refused_and_nothing_is_touched() {
 }
 
 #[test]
+fn a_running_instance_is_planned_and_not_touched() {
+    let repository = stopped();
+    let instance = &repository.instance;
+    instance.start();
+    let ask = |query: &str| instance.query_one_text("postgres", query);
+    instance.switch_and_wait_archived();
+    mark(&repository, 4);
+    let open = ask("select pg_walfile_name(pg_current_wal_lsn())");
+    let flushed = ask("select pg_current_wal_flush_lsn()::text");
+    let plan = repository.dry_run::<&str>(&[]);
+    let running = &plan["running"];
+    let pid = instance.postmaster_pid().unwrap();
+    assert_eq!(running["detail"], format!("process {pid}"), "{plan:#}");
+    let unarchived = running["unarchived"].as_array().unwrap();
+    assert_eq!(unarchived.last().unwrap()["last"], open, "{plan:#}");
+    assert!(unarchived.iter().all(|run| run["source"] == "old_wal"), "{plan:#}");
+    let reaches = |end: &Value| {
+        let end = end.as_str().unwrap();
+        ask(&format!("select '{end}'::pg_lsn >= '{flushed}'::pg_lsn")) == "t"
+    };
+    assert!(reaches(&running["wal_end"]) && reaches(&plan["stop"]["reached"]), "{plan:#}");
+    assert_eq!(plan["replaced"]["state"], "it runs");
+    let text = repository.recover(&["--dry-run"]).finish().expect_code(0).stdout;
+    let said = format!("RUNS         process {pid}: it must be stopped before this can be done");
+    assert!(text.starts_with(&said), "{text}");
+    // Beside it nothing has to be stopped.
+    let beside = instance.directory().join("beside").display().to_string();
+    let plan = repository.dry_run(&["--to", &beside]);
+    assert_eq!(plan["running"], Value::Null, "{plan:#}");
+    // Nothing but the dry run is possible, and the server has not noticed.
+    let refusal = refused(&repository, &["--yes"]);
+    assert_eq!(refusal.hint, hint_of(ErrorCode::RecoveryRunning), "{refusal:?}");
+    assert_eq!(instance.postmaster_pid(), Some(pid));
+    assert_eq!(ask(MARKERS), "1 2 3 4");
+    assert!(!instance.data_directory().join("pgdeck_recovery").exists());
+    // Stopped, the same plan is carried out.
+    instance.stop(StopMode::Fast);
+    assert_eq!(repository.dry_run::<&str>(&[])["running"], Value::Null);
+    assert_eq!(repository.recovered_in_place::<&str>(&[]).markers(), "1 2 3 4");
+}
+
+#[test]
 fn a_time_is_read_in_the_time_zone_of_the_machine() {
     let repository = stopped();
     let zone = "CET-1CEST,M3.5.0,M10.5.0/3";

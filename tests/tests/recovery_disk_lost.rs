@@ -124,6 +124,10 @@ fn without_it_what_was_archived_is_there_and_the_plan_says_up_to_when() {
     let builder = TestInstance::builder(Major::V14).setting("track_commit_timestamp", "on");
     let repository = Repository::start_with(builder);
     let lost = lose(&repository);
+    // Without the settings nothing names the destination, but pgdeck has seen it.
+    let refused = repository.run(&["recover", "--dry-run"]).finish().expect_code(2);
+    let seen = format!("name them with -B {}", repository.destination().display());
+    assert!(refused.stderr.contains(&seen), "{}", refused.stderr);
     let (plan, found) = recovered(&repository);
     let missing: Vec<_> = lost.archived.difference(&found).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -12,6 +12,9 @@ use super::{BackupInfo, Lsn, RehearsalRecord, RestorePointInfo, TimelineId};
 pub struct Protection {
     /// `pgx.backup_destination`; nothing else is known without one.
     pub destination: Option<PathBuf>,
+    /// When the destination was last looked into while the settings of the instance named it;
+    /// only where they are gone with the data directory, and pgdeck's memory has to do.
+    pub remembered_at: Option<DateTime<Utc>>,
     /// Backups, newest first.
     pub backups: Vec<BackupInfo>,
     /// Restore points, newest first.

@@ -1,17 +1,15 @@
-//! A recovery's plan in words, and the number by which a plan is known again.
+//! A recovery's plan in words.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
 
 use super::{
-    OldData, RecoveryAction, RecoveryPlan, RecoveryRole, RecoveryTarget, Replaced, SettingNeed,
-    StopPoint, TablespacePlan, TargetBound, WalSource, bytes,
+    OldData, RecoveryAction, RecoveryPlan, RecoveryRole, Replaced, SettingNeed, StillRunning,
+    TargetBound, WalRun, WalSource, bytes,
 };
 
-/// Columns a line takes at most, where paths allow it.
+/// Columns a line of a terminal has, less one.
 const COLUMNS: usize = 79;
 /// Columns of the words that begin lines.
 const INDENT: usize = 13;
@@ -20,7 +18,16 @@ impl RecoveryPlan {
     /// The plan in words, a line each; what `--dry-run` prints.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
-        let mut text = Text::default();
+        self.describe_within(COLUMNS)
+    }
+
+    /// The same in lines of so many columns, where paths allow it.
+    #[must_use]
+    pub fn describe_within(&self, columns: usize) -> Vec<String> {
+        let mut text = Text { columns, lines: Vec::new() };
+        if let Some(running) = &self.running {
+            describe_running(&mut text, running);
+        }
         self.describe_end(&mut text);
         self.describe_sources(&mut text);
         self.describe_lost(&mut text);
@@ -74,12 +81,7 @@ impl RecoveryPlan {
             };
             let segments = count(run.segments, "segment");
             text.add("", &format!("{source}: {segments}"));
-            let range = if run.first == run.last {
-                run.first.clone()
-            } else {
-                format!("{} to {}", run.first, run.last)
-            };
-            text.add("", &format!("  {range}"));
+            text.add("", &format!("  {}", range(run)));
         }
     }
 
@@ -150,51 +152,36 @@ impl RecoveryPlan {
         let all = seconds(estimate.restore_seconds + estimate.replay_seconds);
         text.add("takes about", &format!("{all} ({known}): {restore} restore, {replay} replay"));
     }
+}
 
-    /// A number over what must not change between the yes and the doing. What grows while a
-    /// server is running (the latest position, what is lost, room) is not part of it.
-    #[must_use]
-    pub fn fingerprint(&self) -> u32 {
-        let grows = self.target == RecoveryTarget::Latest && self.replaced.is_none();
-        let essence = Essence {
-            destination: &self.destination,
-            directory: &self.directory,
-            wal_directory: self.wal_directory.as_deref(),
-            tablespaces: &self.tablespaces,
-            port: self.port,
-            target: &self.target,
-            timeline: self.stop.timeline.as_u32(),
-            stop: (!grows).then_some(&self.stop),
-            chain: &self.chain,
-            replaced: self.replaced.as_ref().map(|one| (&one.host, one.path.as_path())),
-            old_data: self.old_data,
-            action: self.action,
-            role: &self.role,
-            settings: &self.settings,
-            keystore_fingerprint: self.keystore_fingerprint.as_deref(),
-        };
-        // Texts and numbers always have a JSON form.
-        crc32c::crc32c(&serde_json::to_vec(&essence).unwrap_or_default())
+/// What has to be stopped first, and what of its WAL is nowhere else now.
+fn describe_running(text: &mut Text, running: &StillRunning) {
+    text.add("RUNS", &format!("{}: it must be stopped before this can be done", running.detail));
+    text.add("", "as it is at this moment; planned again once it is stopped");
+    match running.unarchived.as_deref() {
+        None => text.add("", "its pg_wal is gone: what was not archived is lost"),
+        Some([]) => text.add("", "all its WAL on the way is in the archive"),
+        Some(runs) => {
+            let segments = runs.iter().map(|run| run.segments).sum();
+            text.add(
+                "",
+                &format!("not archived yet, only in pg_wal: {}", count(segments, "segment")),
+            );
+            for run in runs {
+                text.add("", &format!("  {}", range(run)));
+            }
+        }
+    }
+    if let Some(end) = running.wal_end {
+        text.add("", &format!("its WAL can be read up to {end} now"));
     }
 }
 
-#[derive(Serialize)]
-struct Essence<'a> {
-    destination: &'a Path,
-    directory: &'a Path,
-    wal_directory: Option<&'a Path>,
-    tablespaces: &'a [TablespacePlan],
-    port: Option<u16>,
-    target: &'a RecoveryTarget,
-    timeline: u32,
-    stop: Option<&'a StopPoint>,
-    chain: &'a [String],
-    replaced: Option<(&'a String, &'a Path)>,
-    old_data: OldData,
-    action: RecoveryAction,
-    role: &'a RecoveryRole,
-    settings: &'a [SettingNeed],
-    keystore_fingerprint: Option<&'a str>,
+fn range(run: &WalRun) -> String {
+    if run.first == run.last {
+        return run.first.clone();
+    }
+    format!("{} to {}", run.first, run.last)
 }
 
 fn describe_replaced(replaced: &Replaced) -> String {
@@ -226,8 +213,8 @@ fn seconds(count: f64) -> String {
 }
 
 /// Lines with a word in front, broken where they get too long.
-#[derive(Default)]
 struct Text {
+    columns: usize,
     lines: Vec<String>,
 }
 
@@ -240,7 +227,7 @@ impl Text {
         for part in words.split(' ') {
             let columns = front.chars().count() + line.chars().count() + 1 + part.chars().count();
             if line.len() > leading.len() {
-                if columns > COLUMNS {
+                if columns > self.columns {
                     self.lines.push(format!("{front}{line}"));
                     front = " ".repeat(INDENT);
                     line.clone_from(&leading);
@@ -255,15 +242,15 @@ impl Text {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::api::{Estimate, Lost, Lsn, SpaceNeed, TimelineId, WalRun};
+    use crate::api::{Estimate, Lost, Lsn, RecoveryTarget, SpaceNeed, StopPoint, TimelineId};
 
-    fn lsn(text: &str) -> Lsn {
+    pub(in crate::api) fn lsn(text: &str) -> Lsn {
         text.parse().unwrap()
     }
 
-    fn plan() -> RecoveryPlan {
+    pub(in crate::api) fn plan() -> RecoveryPlan {
         let moment: DateTime<Utc> = "2026-07-01T13:30:40.123456Z".parse().unwrap();
         RecoveryPlan {
             destination: "/backup/inst1".into(),
@@ -301,6 +288,7 @@ mod tests {
                 state: "crashed".into(),
             }),
             old_data: OldData::Keep,
+            running: None,
             action: RecoveryAction::Pause,
             role: RecoveryRole::Primary,
             space: vec![SpaceNeed {
@@ -355,7 +343,7 @@ mod tests {
 
     #[test]
     fn long_lines_are_broken_between_words() {
-        let mut text = Text::default();
+        let mut text = Text { columns: COLUMNS, lines: Vec::new() };
         text.add("word", &"abcdefghi ".repeat(8));
         text.add("", &format!("  {}", "x".repeat(90)));
         assert_eq!(text.lines[0].len(), 13 + 6 * 10 - 1);
@@ -364,34 +352,36 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_is_known_again_by_what_must_not_change() {
-        let plan = plan();
-        let number = plan.fingerprint();
-        let mut same = plan.clone();
-        same.space.clear();
-        same.lost.commits = 99;
-        same.estimate = Estimate::default();
-        assert_eq!(same.fingerprint(), number);
-        let changes: [fn(&mut RecoveryPlan); 7] = [
-            |plan| plan.stop.record = Some(lsn("16/B374D850")),
-            |plan| plan.directory = "/database/inst2".into(),
-            |plan| plan.old_data = OldData::Discard,
-            |plan| plan.action = RecoveryAction::Promote,
-            |plan| plan.chain.truncate(1),
-            |plan| plan.replaced = None,
-            |plan| plan.settings.clear(),
-        ];
-        for change in changes {
-            let mut other = plan.clone();
-            change(&mut other);
-            assert_ne!(other.fingerprint(), number);
-        }
-        // The latest position of a server that is running moves on.
-        let mut latest = plan;
-        latest.target = RecoveryTarget::Latest;
-        latest.replaced = None;
-        let number = latest.fingerprint();
-        latest.stop.record = Some(lsn("17/0"));
-        assert_eq!(latest.fingerprint(), number);
+    fn a_running_server_comes_first() {
+        let mut plan = plan();
+        let first = "000000010000001600000003".to_owned();
+        let run = WalRun { source: WalSource::OldWal, last: first.clone(), first, segments: 1 };
+        plan.running = Some(StillRunning {
+            detail: "process 4711 runs".to_owned(),
+            unarchived: Some(vec![run]),
+            wal_end: Some(lsn("16/3000110")),
+        });
+        let lines = plan.describe();
+        assert_eq!(
+            lines[..4],
+            [
+                "RUNS         process 4711 runs: it must be stopped before this can be done",
+                "             as it is at this moment; planned again once it is stopped",
+                "             not archived yet, only in pg_wal: 1 segment",
+                "               000000010000001600000003",
+            ]
+        );
+        assert!(lines[4].ends_with("its WAL can be read up to 16/3000110 now"), "{}", lines[4]);
+        let narrow = plan.describe_within(60);
+        assert!(narrow.iter().all(|line| line.chars().count() <= 60), "{narrow:#?}");
+        let error = plan.check_stopped().unwrap_err();
+        assert_eq!(error.code, crate::api::ErrorCode::RecoveryRunning);
+        let told = |unarchived| {
+            plan.running = plan.running.take().map(|one| StillRunning { unarchived, ..one });
+            plan.describe().join("\n")
+        };
+        let mut told = told;
+        assert!(told(Some(Vec::new())).contains("all its WAL on the way is in the archive"));
+        assert!(told(None).contains("its pg_wal is gone"));
     }
 }

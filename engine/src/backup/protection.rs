@@ -126,8 +126,10 @@ impl View<'_> {
     fn add(&self, entry: &CatalogEntry, protection: &mut Protection) -> Result<()> {
         let Some(document) = entry.complete() else { return Ok(()) };
         let Some(reach) = Reach::of(document) else { return Ok(()) };
-        let history = self.history_through(reach.timeline, reach.stop);
-        let Some(tip) = self.tip(&history, reach.stop) else { return Ok(()) };
+        let newest = self.history_through(reach.timeline, reach.stop);
+        let timeline = newest.timeline();
+        let (history, fork) = self.with_segments(newest);
+        let Some(tip) = self.tip(&history, fork, reach.stop) else { return Ok(()) };
         let end = tip.number.saturating_add(1).saturating_mul(u64::from(self.size.bytes()));
         let Some(end) = Lsn::from_u64(end) else { return Ok(()) };
         let gaps = gaps_between(self.inventory, &history, self.size, reach.start, end);
@@ -147,14 +149,14 @@ impl View<'_> {
             Some(0) => return Ok(()),
             Some(number) => number - 1,
         };
-        let Some((to_lsn, to_at)) = self.end_of(&history, last_number, reach.stop)? else {
+        let Some((to_lsn, to_at)) = self.end_of(&history, last_number, fork, reach.stop)? else {
             // WAL of the backup itself is missing: nothing can be recovered from it.
             return Ok(());
         };
         protection.newest_segment = self.name(&history, last_number).map(|name| name.to_string());
         protection.windows.push(RecoveryWindow {
             backup: entry.label.to_string(),
-            timeline: history.timeline(),
+            timeline,
             from_lsn: reach.stop,
             from_at: document.ended_at,
             to_lsn,
@@ -178,14 +180,22 @@ impl View<'_> {
             .unwrap_or_else(|| TimelineHistory::root(timeline))
     }
 
-    /// The newest segment on the way to a timeline.
-    fn tip(&self, history: &TimelineHistory, stop: Lsn) -> Option<Tip> {
-        let own = self.inventory.newest(history.timeline());
-        let number = own.and_then(|name| name.number(self.size)).or_else(|| {
-            // The timeline has only begun: its parent's segments reach as far as it.
-            let parent = history.timeline_at(stop);
-            self.inventory.newest(parent)?.number(self.size)
-        })?;
+    /// The history, or when its timeline has only begun and has no segment that of the parent,
+    /// whose segments count up to the fork.
+    fn with_segments(&self, mut history: TimelineHistory) -> (TimelineHistory, Option<Lsn>) {
+        let mut fork = None;
+        while self.inventory.newest(history.timeline()).is_none() {
+            let Some(left) = history.ancestors().last().cloned() else { break };
+            let Some(parent) = history.of_ancestor(left.timeline) else { break };
+            (history, fork) = (parent, Some(left.at));
+        }
+        (history, fork)
+    }
+
+    /// The newest segment on the way to a timeline, or to where it was left.
+    fn tip(&self, history: &TimelineHistory, fork: Option<Lsn>, stop: Lsn) -> Option<Tip> {
+        let number = self.inventory.newest(history.timeline())?.number(self.size)?;
+        let number = fork.map_or(number, |at| number.min(self.size.number_before(at)));
         (number >= self.size.number_of(stop).min(self.size.number_before(stop)))
             .then_some(Tip { number })
     }
@@ -194,11 +204,13 @@ impl View<'_> {
         SegmentName::new(history.timeline_of_segment(number, self.size), number, self.size)
     }
 
-    /// Where WAL up to this segment ends, and the latest commit in it.
+    /// Where WAL up to this segment ends, and the latest commit in it. Of the segment with the
+    /// fork it is not known which commits are before it.
     fn end_of(
         &self,
         history: &TimelineHistory,
         last: u64,
+        fork: Option<Lsn>,
         stop: Lsn,
     ) -> Result<Option<(Lsn, Option<DateTime<Utc>>)>> {
         if last < self.size.number_before(stop) {
@@ -214,11 +226,14 @@ impl View<'_> {
             if back == 0 {
                 end = index.end_lsn.or(end);
             }
-            latest = latest.max(index.commit_last);
+            if fork.is_none_or(|at| number < self.size.number_of(at)) {
+                latest = latest.max(index.commit_last);
+            }
             if latest.is_some() {
                 break;
             }
         }
+        let end = end.map(|end| fork.map_or(end, |at| end.min(at)));
         Ok(end.map(|end| (end.max(stop), latest)))
     }
 }
@@ -322,5 +337,20 @@ mod tests {
         let window = &protection.windows[0];
         assert_eq!(window.timeline.as_u32(), 2);
         assert_eq!(window.to_lsn.to_string(), "0/5000000");
+    }
+
+    #[test]
+    fn a_timeline_that_has_only_begun_has_no_gap() {
+        let protection = protection(&[
+            "000000010000000000000002",
+            "000000010000000000000003",
+            "000000010000000000000004",
+            "000000010000000000000005",
+            "00000002.history=1\t0/3000100\tno recovery target specified\n",
+        ]);
+        assert_eq!(protection.gaps, []);
+        let window = &protection.windows[0];
+        assert_eq!((window.timeline.as_u32(), window.ends_at_gap), (2, false));
+        assert_eq!(window.to_lsn.to_string(), "0/3000100");
     }
 }

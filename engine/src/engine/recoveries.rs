@@ -73,6 +73,7 @@ impl Recoveries {
         let command = format!("recover to {}", what.target.describe());
         let body = async move |context: &mut JobContext| {
             let asked = site.as_owner(move |site| asked(site, what)).await?;
+            asked.plan.check_stopped()?;
             // As the front end took it from the plan it was shown.
             if fingerprint.is_some_and(|confirmed| confirmed != asked.plan.fingerprint()) {
                 return Err(changed(&asked.plan));

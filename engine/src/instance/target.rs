@@ -52,7 +52,7 @@ impl LocalTarget {
     /// A target known only by its data directory.
     #[must_use]
     pub fn from_directory(path: &Path) -> Self {
-        let data_directory = file::canonical(path).unwrap_or_else(|_| path.to_path_buf());
+        let data_directory = canonical(path);
         Self { name: name_of(&data_directory), data_directory, ..Self::default() }
     }
 
@@ -96,6 +96,25 @@ impl Target {
     }
 }
 
+/// The canonical path, also of a directory that is lost: what is remembered of it is found by it.
+fn canonical(path: &Path) -> PathBuf {
+    if let Ok(path) = file::canonical(path) {
+        return path;
+    }
+    let target = file::link_target(path).ok().filter(|target| target.is_absolute());
+    as_far_as_it_exists(target.as_deref().unwrap_or(path))
+}
+
+fn as_far_as_it_exists(path: &Path) -> PathBuf {
+    if let Ok(path) = file::canonical(path) {
+        return path;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if path.is_absolute() => as_far_as_it_exists(parent).join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
 /// A name for a cluster nobody has named: the last part of its path, or the last two where
 /// that part is what every cluster of a distribution is called (`/var/lib/postgresql/15/main`).
 fn name_of(directory: &Path) -> String {
@@ -135,6 +154,27 @@ impl ReadFiles for RealFiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_directory_has_the_path_it_had() {
+        let root = tempfile::tempdir().unwrap();
+        let (disk, link) = (root.path().join("disk"), root.path().join("link"));
+        let data = disk.join("inst1/data");
+        std::fs::create_dir_all(&data).unwrap();
+        std::os::unix::fs::symlink(&data, &link).unwrap();
+        let through = root.path().join("through");
+        std::os::unix::fs::symlink(&disk, &through).unwrap();
+        let there = LocalTarget::from_directory(&data).data_directory;
+        let paths = [link, through.join("inst1/data"), data];
+        for lost in [disk.join("inst1/data"), disk.join("inst1")] {
+            std::fs::remove_dir(&lost).unwrap();
+            for path in &paths {
+                assert_eq!(LocalTarget::from_directory(path).data_directory, there, "{path:?}");
+            }
+        }
+        let relative = Path::new("not/there");
+        assert_eq!(LocalTarget::from_directory(relative).data_directory, relative);
+    }
 
     #[test]
     fn names_tell_clusters_apart() {

@@ -8,7 +8,7 @@
 //! - the file's name stands for another file (renamed and made anew): likewise;
 //! - the file is shorter than what was read (truncated): it is read from its beginning.
 //!
-//! Memory is bounded: by [`LOG_ENTRIES_MAX`] entries, by [`TAIL_BYTES_MAX`] of their text, and
+//! Memory is bounded: by [`LOG_ENTRIES_MAX`](crate::api::LOG_ENTRIES_MAX) entries, by [`TAIL_BYTES_MAX`] of their text, and
 //! by [`READ_BYTES_MAX`] a read. A log that grows faster than it can be read is skipped ahead
 //! in, and how much was skipped is told.
 //!
@@ -19,14 +19,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::api::{
-    Error, ErrorCode, LOG_ENTRIES_MAX, LogEntry, LogFormat, LogSource, LogTail, Result,
-};
+use crate::api::{Error, ErrorCode, LogEntry, LogFormat, LogSource, LogTail, Result};
 use crate::sys::log_file::FileIdentity;
 
 use super::parse::{Begin, LogParser, ParserSettings};
 use super::source::{AtPath, LogBytes, LogStat, ReadRange};
-use super::triage;
+pub use super::tail::TAIL_BYTES_MAX;
+use super::tail::Tail;
 
 /// Bytes before the end of a log at which following begins.
 pub const TAIL_BYTES: u64 = 256 * 1024;
@@ -42,9 +41,6 @@ pub const BEHIND_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Bytes of a log moved on to that are read: one that was there before is not read whole.
 pub const NEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
-
-/// Bytes of text the kept entries have at most.
-pub const TAIL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Times one poll follows a name to another file.
 const MOVES_MAX: u32 = 4;
@@ -352,46 +348,6 @@ impl<B> Current<B> {
         }
         is_old
     }
-}
-
-/// The kept entries.
-#[derive(Debug, Default)]
-struct Tail {
-    entries: VecDeque<Arc<LogEntry>>,
-    bytes: usize,
-    sequence: u64,
-    newest_at: Option<DateTime<Utc>>,
-}
-
-impl Tail {
-    fn push(&mut self, mut entry: LogEntry) {
-        self.sequence += 1;
-        entry.sequence = self.sequence;
-        entry.benign = triage::benign(&entry);
-        self.newest_at = self.newest_at.max(entry.at);
-        self.bytes += text_bytes(&entry);
-        self.entries.push_back(Arc::new(entry));
-        while self.entries.len() > LOG_ENTRIES_MAX
-            || (self.bytes > TAIL_BYTES_MAX && self.entries.len() > 1)
-        {
-            if let Some(oldest) = self.entries.pop_front() {
-                self.bytes -= text_bytes(&oldest);
-            }
-        }
-    }
-}
-
-fn text_bytes(entry: &LogEntry) -> usize {
-    let texts = [
-        &entry.detail,
-        &entry.hint,
-        &entry.query,
-        &entry.context,
-        &entry.location,
-        &entry.backtrace,
-        &entry.statement,
-    ];
-    entry.message.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
 }
 
 fn range(offset: u64, size: u64, budget: usize) -> Option<ReadRange> {

@@ -62,6 +62,7 @@ pub mod prefix;
 pub mod settings;
 pub mod source;
 pub mod stderr;
+mod tail;
 pub mod text;
 pub mod triage;
 pub mod wild;

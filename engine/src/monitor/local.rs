@@ -1,7 +1,7 @@
 //! The part of a monitor that looks at files: state of the instance, its destinations.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ use crate::instance::facts;
 use crate::instance::lifecycle::Site;
 use crate::instance::lifecycle::start::StartPlan;
 use crate::instance::target::LocalTarget;
+use crate::jobs::journal::SeenDestination;
+use crate::sys::clock;
 use crate::sys::credentials::Credentials;
 use crate::sys::deadline::Guard;
 use crate::sys::file;
@@ -29,6 +31,9 @@ const SEARCH_EVERY: Duration = Duration::from_secs(30);
 const DESTINATIONS_EVERY: Duration = Duration::from_secs(10);
 /// The configuration of a server that is down is read this often.
 const CONF_EVERY: Duration = Duration::from_secs(30);
+
+/// Who owns a cluster when nothing else says so.
+const USUAL_OWNER: &str = "postgres";
 
 /// A local instance's files.
 #[derive(Debug)]
@@ -46,7 +51,7 @@ pub struct LocalWatch {
     storage_at: Option<Instant>,
     storage_backup: Option<PathBuf>,
     /// The last destination that was known, for when the data directory is gone with its files.
-    last_destination: Option<PathBuf>,
+    last_destination: Option<SeenDestination>,
     conf: ConfFacts,
     conf_at: Option<Instant>,
     /// Names of tablespaces by OID.
@@ -171,8 +176,10 @@ impl LocalWatch {
             let owner = status.owner.as_deref().and_then(|name| Credentials::of_name(name).ok());
             return owner.filter(Credentials::is_current).or(Some(me));
         }
-        let stat = file::stat(&self.target.data_directory).ok()?;
-        (stat.uid != 0).then(|| Credentials::of_uid(stat.uid))
+        match file::stat(&self.target.data_directory) {
+            Ok(stat) => (stat.uid != 0).then(|| Credentials::of_uid(stat.uid)),
+            Err(_) => owner_of_lost(&self.target.data_directory),
+        }
     }
 
     /// Destinations, when it is time to look at them.
@@ -209,13 +216,24 @@ impl LocalWatch {
         configured.or_else(|| self.conf.backup_destination.clone())
     }
 
-    /// Where backups went before the data directory was lost.
-    fn lost(&self, snapshot: &Snapshot) -> Option<PathBuf> {
+    /// Where backups went before the data directory was lost: as this process saw it, or one
+    /// before it.
+    async fn remembered(
+        &mut self,
+        snapshot: &Snapshot,
+        memory: &mut Memory,
+    ) -> Option<SeenDestination> {
         let is_lost = matches!(
             snapshot.status.state,
             InstanceState::DataDirectoryMissing | InstanceState::NotACluster
         );
-        self.last_destination.clone().filter(|_| is_lost)
+        if !is_lost {
+            return None;
+        }
+        if self.last_destination.is_none() {
+            self.last_destination = memory.last_destination().await;
+        }
+        self.last_destination.clone()
     }
 
     /// Backups, when it is time to look at them.
@@ -224,17 +242,30 @@ impl LocalWatch {
         snapshot: &Snapshot,
         owner: &Credentials,
         interest: Interest,
+        memory: &mut Memory,
     ) -> Option<Result<Protection>> {
         // While a server starts or is not yet asked, what its files say may not be known.
         let is_known = snapshot.server.get().is_some() || !snapshot.status.state.has_process();
         if !is_known {
             return None;
         }
-        let destination = self.backup_destination(snapshot).or_else(|| self.lost(snapshot));
-        if destination.is_some() {
-            self.last_destination.clone_from(&destination);
+        let set = self.backup_destination(snapshot);
+        let remembered = match set {
+            Some(_) => None,
+            None => self.remembered(snapshot, memory).await,
+        };
+        let destination = set.as_ref().or(remembered.as_ref().map(|one| &one.path));
+        let looked = self.backups.look(destination.map(PathBuf::as_path), owner, interest.backups);
+        let mut looked = looked.await?;
+        match (&mut looked, set) {
+            (Ok(protection), None) => protection.remembered_at = remembered.map(|one| one.at),
+            (Ok(_), Some(path)) => {
+                memory.see_destination(&path).await;
+                self.last_destination = Some(SeenDestination { path, at: clock::now() });
+            }
+            (Err(_), _) => {}
         }
-        self.backups.look(destination.as_deref(), owner, interest.backups).await
+        Some(looked)
     }
 
     /// How a recovery of the data directory stands, when it is time to look.
@@ -245,6 +276,15 @@ impl LocalWatch {
     /// Destinations are looked at again at the next look: somebody opened their pane.
     pub fn destinations_due(&mut self) {
         self.storage_at = None;
+    }
+}
+
+/// Whose a data directory probably was that is lost: he has the journal that remembers it.
+fn owner_of_lost(directory: &Path) -> Option<Credentials> {
+    let left = directory.ancestors().skip(1).find_map(|path| file::stat(path).ok());
+    match left {
+        Some(stat) if stat.uid != 0 => Some(Credentials::of_uid(stat.uid)),
+        _ => Credentials::of_name(USUAL_OWNER).ok(),
     }
 }
 

@@ -106,7 +106,7 @@ impl Monitor {
         }
         if let Some(local) = &mut self.local
             && let Some(outcome) =
-                local.protection(&self.snapshot, &self.owner, self.interest).await
+                local.protection(&self.snapshot, &self.owner, self.interest, &mut self.memory).await
         {
             self.snapshot.protection.update(outcome, now);
         }

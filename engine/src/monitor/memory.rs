@@ -1,10 +1,12 @@
 //! What the monitor remembers through the journal. Without a journal everything else goes on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::api::{Error, Forecast, Message, PreparedTransaction, Result};
-use crate::jobs::journal::{self, JournalHandle, MountRecord, SeenPrepared, UsageSample};
+use crate::jobs::journal::{
+    self, JournalHandle, MountRecord, SeenDestination, SeenPrepared, UsageSample,
+};
 use crate::storage::forecast;
 use crate::sys::clock;
 use crate::sys::credentials::Credentials;
@@ -13,6 +15,8 @@ use crate::sys::credentials::Credentials;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Open messages are written when they change, and this often so that `last_seen_ms` is right.
 const MESSAGES_AT_LEAST: Duration = Duration::from_secs(300);
+/// A backup destination is written when it is another one, and this often.
+const DESTINATION_AT_LEAST: Duration = Duration::from_secs(600);
 const PRUNE_EVERY: Duration = Duration::from_secs(6 * 3_600);
 /// Samples looked at for a forecast.
 const FORECAST_DAYS: i64 = 7;
@@ -27,6 +31,7 @@ pub struct Memory {
     tried_at: Option<Instant>,
     pruned_at: Option<Instant>,
     messages_written: Option<(Instant, Vec<MessageKey>)>,
+    destination_written: Option<(Instant, PathBuf)>,
 }
 
 type MessageKey = (crate::api::MessageCode, String, String);
@@ -43,6 +48,7 @@ impl Memory {
             tried_at: None,
             pruned_at: None,
             messages_written: None,
+            destination_written: None,
         }
     }
 
@@ -176,7 +182,31 @@ impl Memory {
         let remembered = handle.remember_mount(path.to_owned(), mount).await;
         self.note(remembered);
     }
+
+    /// Remembers where the backups are. A name that is no UTF-8 is not kept.
+    pub async fn see_destination(&mut self, path: &Path) {
+        let is_current = self
+            .destination_written
+            .as_ref()
+            .is_some_and(|(at, known)| known == path && at.elapsed() < DESTINATION_AT_LEAST);
+        let (Some(handle), Some(text), false) = (self.handle.clone(), path.to_str(), is_current)
+        else {
+            return;
+        };
+        let written = handle.see_destination(text.to_owned(), clock::now()).await;
+        if self.note(written).is_some() {
+            self.destination_written = Some((Instant::now(), path.to_path_buf()));
+        }
+    }
+
+    /// Where the backups were seen last.
+    pub async fn last_destination(&mut self) -> Option<SeenDestination> {
+        let handle = self.handle.clone()?;
+        let known = handle.last_destination().await;
+        self.note(known).flatten()
+    }
 }
+
 /// Gives each message the beginning it had a look ago, or now.
 pub fn keep_beginnings(messages: &mut [Message], earlier: &[Message]) {
     let same =

@@ -16,8 +16,8 @@ use crate::api::{
     Result,
 };
 use crate::pg::wal::WalFileName;
+use crate::sys::clock;
 use crate::sys::disk::Disk;
-use crate::sys::{clock, process, process_table};
 
 /// Names by which a directory is known as a cluster's, whatever else of it is gone.
 const CLUSTER_NAMES: [&str; 7] =
@@ -122,8 +122,7 @@ fn begin(site: &RecoverySite, asked: &Asked, status: &InstanceStatus) -> Result<
     if status.state.has_process() {
         return Err(runs(&plan.directory, &status.detail));
     }
-    if let Some(pid) = server_of_removed(&plan.directory) {
-        let text = format!("process {pid} still runs in the directory that was removed");
+    if let Some(text) = super::plan::server_of_removed(&plan.directory) {
         return Err(runs(&plan.directory, &text));
     }
     let places = Place::all(plan, &asked.version_directory);
@@ -178,17 +177,6 @@ fn first_state(disk: &Disk, asked: &Asked, places: &[Place], is_copy: bool) -> S
 fn runs(directory: &Path, detail: &str) -> Error {
     let fact = format!("a server runs in \"{}\"", directory.display());
     Error::new(ErrorCode::RecoveryRunning, fact).detail(detail)
-}
-
-/// A server goes on for a while after its data directory was removed.
-fn server_of_removed(directory: &Path) -> Option<i32> {
-    let removed = format!("{} (deleted)", directory.display());
-    let removed = Path::new(&removed);
-    let servers = process_table::server_processes().unwrap_or_default();
-    servers
-        .iter()
-        .map(|server| server.pid)
-        .find(|pid| process::working_directory(*pid).is_ok_and(|found| found == removed))
 }
 
 /// Nothing that is not a cluster's is moved or removed.

@@ -16,7 +16,7 @@ use super::oneshot::{OneShot, engine_config};
 use super::output;
 use super::recover_args::{ActionArg, PlaceArgs, RecoverArgs, TargetArgs, WayArgs};
 use super::recover_step;
-use super::watched::{named, watched};
+use super::watched::{named, watched, with_last_seen};
 use super::{moment, recover_map};
 use crate::text;
 
@@ -61,14 +61,20 @@ async fn recover(global: &GlobalArgs, args: &RecoverArgs) -> Result<u8> {
     let mut engine = OneShot::start(engine_config(&global))?;
     let snapshot = engine.only_instance().await?;
     let instance = snapshot.identity.id.clone();
+    let asked = args.destination.as_deref();
     if args.map {
-        return recover_map::run(&mut engine, instance, args).await;
+        let shown = recover_map::run(&mut engine, instance, args).await;
+        return shown.map_err(|error| with_last_seen(error, asked, &snapshot));
     }
     let request = request(args);
-    let plan = planned(&mut engine, &instance, &request).await?;
+    let planned = planned(&mut engine, &instance, &request).await;
+    let plan = planned.map_err(|error| with_last_seen(error, asked, &snapshot))?;
     if args.dry_run && args.json {
         output::json(&plan);
         return Ok(0);
+    }
+    if !args.dry_run {
+        plan.check_stopped()?;
     }
     if !args.json {
         show(args, &plan);

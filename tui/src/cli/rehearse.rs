@@ -6,7 +6,7 @@ use super::args::GlobalArgs;
 use super::oneshot::{OneShot, engine_config};
 use super::recover::asked;
 use super::recover_args::RehearseArgs;
-use super::watched::{named, watched};
+use super::watched::{named, watched, with_last_seen};
 use super::{moment, output};
 use crate::text;
 
@@ -16,7 +16,8 @@ use crate::text;
 /// Why it could not be done, or `RehearsalFailed`; the report is printed in both cases.
 pub async fn run(global: &GlobalArgs, args: &RehearseArgs) -> Result<u8> {
     let mut engine = OneShot::start(engine_config(&named(global, args.destination.as_deref())))?;
-    let instance = engine.only_instance().await?.identity.id.clone();
+    let snapshot = engine.only_instance().await?;
+    let instance = snapshot.identity.id.clone();
     let absolute =
         |path: &std::path::PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let request = RehearsalRequest {
@@ -35,7 +36,8 @@ pub async fn run(global: &GlobalArgs, args: &RehearseArgs) -> Result<u8> {
             }
         }
     });
-    let text = ended.await?;
+    let asked = args.destination.as_deref();
+    let text = ended.await.map_err(|error| with_last_seen(error, asked, &snapshot))?;
     if !args.json {
         output::line(&text::clean(&text));
     }

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use pgdeck_engine::api::{
-    Command, Error, ErrorCode, Event, JobId, JobStatus, Result, data_directory_of,
+    Command, Error, ErrorCode, Event, JobId, JobStatus, Result, Snapshot, data_directory_of,
 };
 
 use super::args::GlobalArgs;
 use super::oneshot::OneShot;
-use super::output;
+use super::{moment, output};
 use crate::text;
 
 const SHOW_EVERY: Duration = Duration::from_millis(250);
@@ -73,6 +73,16 @@ fn progress_line(status: &JobStatus) -> String {
         line.push_str(&format!(" ({first})"));
     }
     line
+}
+
+/// The same error, with where the backups were seen last when nothing names them any more.
+#[must_use]
+pub fn with_last_seen(error: Error, asked: Option<&Path>, snapshot: &Snapshot) -> Error {
+    let protection = snapshot.protection.get();
+    let seen = protection.and_then(|one| Some((one.destination.as_ref()?, one.remembered_at?)));
+    let (None, Some((destination, at))) = (asked, seen) else { return error };
+    let (path, at) = (destination.display(), moment::local(at));
+    error.hint(format!("Its backups were seen last in {path}, {at}: name them with -B {path}."))
 }
 
 /// Which instance is meant: without any name, the one whose backups are in the destination.

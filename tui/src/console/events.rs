@@ -14,6 +14,7 @@ use super::dialogs::job::JobView;
 use super::dialogs::recovery::words;
 use super::dialogs::text_view::TextView;
 use super::state::{Cmd, Pending, State};
+use super::steps::Stage;
 use super::update::one_line;
 use super::zone::Zone;
 use crate::text::{self, plural};
@@ -81,7 +82,7 @@ pub(super) fn take(state: &mut State, event: Event) -> Vec<Cmd> {
         }
         Event::Rehearsed { request, record } => {
             state.pending.remove(&request);
-            state.dialogs.push(Dialog::Text(rehearsal(&record, state.zone)));
+            rehearsed(state, &record);
         }
         Event::JobEnded { job, outcome } => return job_ended(state, &job, outcome),
     }
@@ -89,6 +90,7 @@ pub(super) fn take(state: &mut State, event: Event) -> Vec<Cmd> {
 }
 
 fn accepted(state: &mut State, request: RequestId, job: JobId) {
+    let mut stage = None;
     match state.pending.remove(&request) {
         Some(Pending::Action(Action::Setup { then, .. })) => {
             state.setups.insert(job.clone(), then);
@@ -100,11 +102,12 @@ fn accepted(state: &mut State, request: RequestId, job: JobId) {
         )) => {
             ask_recovery::begun(state, &action, &job);
             state.pending.insert(request, Pending::RecoveryJob(job.instance.clone()));
+            stage = Stage::of_job(&action);
         }
         Some(Pending::Recovery) if ask_mistakes::begun(state, request, &job) => return,
         _ => {}
     }
-    state.dialogs.push(Dialog::Job(JobView::new(job)));
+    state.dialogs.push(Dialog::Job(JobView::new(job).at(stage)));
 }
 
 fn refused(state: &mut State, request: RequestId, error: &Error) {
@@ -244,6 +247,13 @@ fn verify_report(report: &VerifyReport) -> TextView {
         body.push_str(&format!("warning: {warning}\n"));
     }
     TextView::new("Verification", head, body)
+}
+
+/// Shows what came of a rehearsal in place of its job: it says all that the job's view would.
+fn rehearsed(state: &mut State, record: &RehearsalRecord) {
+    let rehearses = |view: &JobView| view.stage() == Some(Stage::Rehearse);
+    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Job(view) if rehearses(view)));
+    state.dialogs.push(Dialog::Text(rehearsal(record, state.zone)));
 }
 
 fn rehearsal(record: &RehearsalRecord, zone: Zone) -> TextView {

@@ -20,6 +20,7 @@ pub mod panes;
 pub mod row_filter;
 pub mod run;
 pub mod state;
+pub mod steps;
 pub mod tabs;
 pub mod terminal;
 #[cfg(test)]

@@ -57,6 +57,7 @@ impl State {
             limits: &self.limits,
             now: self.shown_now(),
             zone: self.zone,
+            jobs: &self.fleet.jobs,
         }
     }
 
@@ -80,6 +81,7 @@ impl State {
             limits: &self.limits,
             now: self.shown_now(),
             zone: self.zone,
+            jobs: &self.fleet.jobs,
         };
         work(self.panes.get_mut(self.pane), &context)
     }

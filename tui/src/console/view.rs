@@ -11,6 +11,7 @@ use super::look::{Look, state_role};
 use super::needs;
 use super::panes::Canvas;
 use super::state::{HEIGHT_MIN, State, WIDTH_MIN};
+use super::steps;
 use super::tabs;
 use super::update::running_job;
 use super::widgets::window::Line;
@@ -33,21 +34,24 @@ pub fn view(state: &State, look: &Look, area: Rect, buf: &mut Buffer) -> Option<
     notice(state, look, layout::notice(area), buf);
     hints(state, look, layout::hints(area), buf);
     let context = DialogContext { fleet: &state.fleet, body, zone: state.zone, now: state.now };
-    for dialog in &state.dialogs {
+    let top = state.dialogs.len().saturating_sub(1);
+    for (number, dialog) in state.dialogs.iter().enumerate() {
         let place = match dialog {
             // A line of input stands where the hints are: the list stays in sight.
             Dialog::Input(_) => area,
+            // Below another dialog its margins would show, and keys that are not those of that.
+            Dialog::Recovery(_) if number < top => {
+                fill(buf, body, look.style(Role::Text));
+                fill(buf, layout::hints(area), look.style(Role::Text));
+                continue;
+            }
             // A screen of its own, with hints of its own.
             Dialog::Recovery(_) => area,
             _ => body,
         };
         cursor = dialog.view(&context, look, place, buf);
     }
-    // The flow's keys are not those of a dialog above it.
-    let is_flow = |dialog: &Dialog| matches!(dialog, Dialog::Recovery(_));
-    if state.dialogs.iter().any(is_flow) && !state.dialogs.last().is_some_and(is_flow) {
-        fill(buf, layout::hints(area), look.style(Role::Text));
-    }
+    steps::view(state, look, layout::tabs(area), buf);
     cursor
 }
 

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use super::job_rows::JobRequests;
 use super::{
-    JobRow, JobUpdate, Journal, KnownMessage, MountRecord, OperationId, SeenPrepared, UsageSample,
+    JobRow, JobUpdate, Journal, KnownMessage, MountRecord, OperationId, SeenDestination,
+    SeenPrepared, UsageSample,
 };
 use crate::api::{
     Error, ErrorCode, InstanceId, JobKind, Message, OperationRecord, Result, StopMode,
@@ -61,6 +62,14 @@ enum Request {
     KnownMount {
         path: String,
         reply: Reply<Option<MountRecord>>,
+    },
+    SeeDestination {
+        path: String,
+        at: DateTime<Utc>,
+        reply: Reply<()>,
+    },
+    LastDestination {
+        reply: Reply<Option<SeenDestination>>,
     },
     SeePrepared {
         seen: Vec<SeenPrepared>,
@@ -197,6 +206,22 @@ impl JournalHandle {
         self.ask(|reply| Request::KnownMount { path, reply }).await
     }
 
+    /// Remembers a backup destination.
+    ///
+    /// # Errors
+    /// As [`Journal::see_destination`].
+    pub async fn see_destination(&self, path: String, at: DateTime<Utc>) -> Result<()> {
+        self.ask(|reply| Request::SeeDestination { path, at, reply }).await
+    }
+
+    /// The backup destination that was seen last.
+    ///
+    /// # Errors
+    /// As [`Journal::last_destination`].
+    pub async fn last_destination(&self) -> Result<Option<SeenDestination>> {
+        self.ask(|reply| Request::LastDestination { reply }).await
+    }
+
     /// Counts a check.
     ///
     /// # Errors
@@ -307,6 +332,12 @@ fn serve(journal: &mut Journal, request: Request) {
         }
         Request::KnownMount { path, reply } => {
             let _ = reply.send(journal.known_mount(&path));
+        }
+        Request::SeeDestination { path, at, reply } => {
+            let _ = reply.send(journal.see_destination(&path, at));
+        }
+        Request::LastDestination { reply } => {
+            let _ = reply.send(journal.last_destination());
         }
         Request::SeePrepared { seen, reply } => {
             let _ = reply.send(journal.see_prepared(&seen));

@@ -3,6 +3,7 @@
 //! Owns the SQLite file; knows no server and no terminal. [`JournalHandle`] is the way in: it
 //! talks to a thread that has the credentials of the data directory's owner.
 
+mod destinations;
 mod handle;
 mod history;
 mod job_rows;
@@ -18,6 +19,7 @@ use crate::api::Result;
 use crate::sys::credentials::Credentials;
 use crate::sys::file;
 
+pub use destinations::SeenDestination;
 pub use handle::JournalHandle;
 pub use history::{KnownMessage, MountRecord, SeenPrepared, UsageSample};
 pub use job_rows::{JobRequests, JobRow, JobUpdate};

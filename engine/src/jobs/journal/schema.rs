@@ -43,6 +43,12 @@ CREATE TABLE prepared_seen (
     PRIMARY KEY (database, gid, prepared_ms)) WITHOUT ROWID;
 ";
 
+/// What came later, without hindering a program that does not know it.
+const LATER_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS backup_destination (
+    path TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL) WITHOUT ROWID;
+";
+
 /// Turns an SQLite error into the journal's.
 pub(super) fn failed(error: &rusqlite::Error) -> Error {
     Error::new(ErrorCode::JournalFailed, "the journal cannot be used").detail(error.to_string())
@@ -58,7 +64,9 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
         marks_or_create(connection)
     });
     match marks.map_err(|error| failed(&error))? {
-        (APPLICATION_ID, VERSION) => Ok(()),
+        (APPLICATION_ID, VERSION) => {
+            patiently(|| connection.execute_batch(LATER_TABLES)).map_err(|error| failed(&error))
+        }
         (APPLICATION_ID, newer) if newer > VERSION => Err(Error::new(
             ErrorCode::JournalNewer,
             format!("the journal has format {newer}, this pgdeck knows up to {VERSION}"),

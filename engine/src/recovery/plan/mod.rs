@@ -5,6 +5,7 @@ mod explain;
 mod lost;
 mod old;
 mod place;
+mod running;
 mod settings;
 mod space;
 mod target;
@@ -27,7 +28,7 @@ use crate::wal::inspect::Expected;
 
 pub(crate) use estimate::speeds;
 pub use estimate::{Wanted, last_rehearsal};
-pub use old::OldCluster;
+pub use old::{OldCluster, server_of_removed};
 pub(crate) use target::{in_use, on_history};
 
 /// Threads that restore unless the request says otherwise, and at most.
@@ -91,11 +92,11 @@ fn expected(site: &RecoverySite, destination: &Path, entries: &[CatalogEntry]) -
     })
 }
 
-/// Plans a recovery. Touches nothing.
+/// Plans a recovery. Touches nothing. The plan of an instance that runs can only be looked at: it
+/// says what runs.
 ///
 /// # Errors
-/// `TargetUnreachable` with the reason and the nearest point, `BackupNotFound`,
-/// `RecoveryRunning`, `RecoveryPlace`, `RecoveryNoSpace`, `UsageInvalid`;
+/// `TargetUnreachable` with the reason and the nearest point, `BackupNotFound`, `RecoveryPlace`, `RecoveryNoSpace`, `UsageInvalid`;
 /// `BackupDestinationUnset`, `RepositoryUnreadable` and `RepositoryDamaged` for the destination.
 pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPlan> {
     let jobs = jobs(request)?;
@@ -129,6 +130,7 @@ pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPl
         wal,
         lost: lost::lost(&known.sources, &chosen)?,
         replaced: place.replaced,
+        running: running::running(&known, request, &chosen),
         old_data: request.old_data,
         action: request.action,
         role: request.role.clone(),

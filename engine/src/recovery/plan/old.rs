@@ -14,7 +14,7 @@ use crate::instance::facts::{self, ControlFact};
 use crate::instance::target::LocalTarget;
 use crate::pg::control_file::ControlFile;
 use crate::pg::types::SystemIdentifier;
-use crate::sys::file;
+use crate::sys::{file, process, process_table};
 
 /// What a recovery leaves in a data directory.
 pub(super) const RECOVERY_DIRECTORY: &str = "pgdeck_recovery";
@@ -142,16 +142,13 @@ impl OldCluster {
             .hint("Name the right data directory with -D, or the right destination with -B."))
     }
 
-    /// Refuses a server that runs.
-    ///
-    /// # Errors
-    /// `RecoveryRunning`.
-    pub fn check_stopped(&self) -> Result<()> {
-        if !self.status.state.has_process() {
-            return Ok(());
+    /// What runs in the directory, in words; also a server whose directory was removed.
+    #[must_use]
+    pub fn runs(&self) -> Option<String> {
+        if self.status.state.has_process() {
+            return Some(self.status.detail.clone());
         }
-        let fact = format!("the instance in \"{}\" runs", self.directory.display());
-        Err(Error::new(ErrorCode::RecoveryRunning, fact).detail(self.status.detail.clone()))
+        server_of_removed(&self.directory)
     }
 
     /// Its state in words.
@@ -167,6 +164,7 @@ impl OldCluster {
             }
             InstanceState::Crashed => "crashed".to_owned(),
             InstanceState::NotACluster => format!("incomplete: {}", self.status.detail),
+            state if state.has_process() => "it runs".to_owned(),
             _ => self.status.detail.clone(),
         }
     }
@@ -177,6 +175,19 @@ impl OldCluster {
         let control = self.control.as_ref()?;
         control.checkpoint_copy.time.max(control.modified_at)
     }
+}
+
+/// A server goes on for a while after its data directory was removed.
+#[must_use]
+pub fn server_of_removed(directory: &Path) -> Option<String> {
+    let removed = format!("{} (deleted)", directory.display());
+    let removed = Path::new(&removed);
+    let servers = process_table::server_processes().unwrap_or_default();
+    let pid = servers
+        .iter()
+        .map(|server| server.pid)
+        .find(|pid| process::working_directory(*pid).is_ok_and(|found| found == removed))?;
+    Some(format!("process {pid} still runs in the directory that was removed"))
 }
 
 fn control_of(directory: &Path) -> Option<ControlFile> {

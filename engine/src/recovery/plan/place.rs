@@ -28,7 +28,7 @@ pub(super) struct Place {
 /// Decides, and refuses places that cannot be used.
 ///
 /// # Errors
-/// `RecoveryRunning`, `RecoveryPlace`, `UsageInvalid`.
+/// `RecoveryPlace`, `UsageInvalid`.
 pub(super) fn decide(
     site: &RecoverySite,
     known: &Known,
@@ -66,7 +66,6 @@ fn usage(fact: String, detail: impl Into<String>) -> Error {
 /// The instance's own data directory.
 fn own_directory(known: &Known, destination: &Path) -> Result<PathBuf> {
     let old = &known.old;
-    old.check_stopped()?;
     apart(&old.directory, destination, "the backup destination")?;
     if !old.is_cluster() && !old.is_empty() {
         let fact = format!("\"{}\" holds other files and no cluster", old.directory.display());

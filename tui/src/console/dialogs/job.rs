@@ -7,6 +7,7 @@ use ratatui::layout::{Position, Rect};
 use super::{Context, Outcome};
 use crate::console::keys::Key;
 use crate::console::look::Look;
+use crate::console::steps::Stage;
 use crate::console::widgets::whole;
 use crate::console::widgets::window::{Line, Window, wrap_into};
 use crate::text;
@@ -19,13 +20,27 @@ const LINES_MAX: usize = 10;
 #[derive(Debug)]
 pub struct JobView {
     id: JobId,
+    stage: Option<Stage>,
 }
 
 impl JobView {
     /// A view of this job.
     #[must_use]
     pub fn new(id: JobId) -> Self {
-        Self { id }
+        Self { id, stage: None }
+    }
+
+    /// The same, of a job that is a step of a recovery.
+    #[must_use]
+    pub fn at(mut self, stage: Option<Stage>) -> Self {
+        self.stage = stage;
+        self
+    }
+
+    /// Which step of a recovery it is, as far as it was begun here.
+    #[must_use]
+    pub fn stage(&self) -> Option<Stage> {
+        self.stage
     }
 
     /// Which job.

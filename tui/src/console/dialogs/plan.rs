@@ -28,8 +28,27 @@ enum Readiness {
     Ready,
     /// It cannot be carried out.
     Refused,
-    /// It is made when the instance has been stopped.
-    Held,
+}
+
+/// Whether the instance ran when the plan was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Made {
+    /// It did not, or that does not matter.
+    AtRest,
+    /// It did: the plan is to look at, and is made again when it has been stopped.
+    WhileRunning,
+}
+
+/// What has to end before a recovery can be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hindrance {
+    Nothing,
+    /// The instance runs.
+    Instance,
+    /// A server that is not known as the instance's, such as that of a removed directory.
+    OtherServer,
+    /// The plan is about to be made again.
+    OldPlan,
 }
 
 /// A plan.
@@ -40,6 +59,7 @@ pub struct Plan {
     body: String,
     action: Action,
     readiness: Readiness,
+    made: Made,
     scroll: usize,
 }
 
@@ -47,8 +67,8 @@ impl Plan {
     /// Asks whether to do `action`; `facts` are label and text, `body` is the plan.
     #[must_use]
     pub fn new(action: Action, facts: Vec<(&'static str, String)>, body: String) -> Self {
-        let readiness = Readiness::Ready;
-        Self { title: action.title(), facts, body, action, readiness, scroll: 0 }
+        let (title, readiness, made) = (action.title(), Readiness::Ready, Made::AtRest);
+        Self { title, facts, body, action, readiness, made, scroll: 0 }
     }
 
     /// The same, while the engine works the plan out as the answer to `request`.
@@ -58,10 +78,11 @@ impl Plan {
         Self { readiness: Readiness::Awaited(request), ..Self::new(action, facts, body) }
     }
 
-    /// A plan that is made when the instance has been stopped; until then `body` stands there.
+    /// The same, of an instance that runs: it is made again when that has been stopped.
     #[must_use]
-    pub fn held(action: Action, facts: Vec<(&'static str, String)>, body: String) -> Self {
-        Self { readiness: Readiness::Held, ..Self::new(action, facts, body) }
+    pub fn of_running(mut self) -> Self {
+        self.made = Made::WhileRunning;
+        self
     }
 
     /// Whether it waits for this answer.
@@ -92,42 +113,57 @@ impl Plan {
         }
     }
 
-    /// The instance that has to be stopped before it is made.
+    /// The instance that has to be stopped before it is made again.
     #[must_use]
     pub fn waits_for(&self) -> Option<&InstanceId> {
-        match (&self.action, &self.readiness) {
-            (Action::Recover { instance, .. }, Readiness::Held) => Some(instance),
+        match &self.action {
+            Action::Recover { instance, .. } if self.made == Made::WhileRunning => Some(instance),
             _ => None,
         }
     }
 
-    /// Whether the instance has to be stopped first.
-    fn is_held(&self, context: &Context<'_>) -> bool {
-        if matches!(self.readiness, Readiness::Held) {
-            return true;
-        }
-        let Action::Recover { instance, request, .. } = &self.action else { return false };
+    /// What has to end before it can be carried out.
+    fn hindrance(&self, context: &Context<'_>) -> Hindrance {
+        let Action::Recover { instance, request, plan } = &self.action else {
+            return Hindrance::Nothing;
+        };
         let state = context.fleet.get(instance).map(|one| one.status.state);
-        request.to.is_none() && state.is_some_and(InstanceState::has_process)
+        let is_told = plan.as_ref().is_some_and(|plan| plan.running.is_some());
+        if request.to.is_none() && state.is_some_and(InstanceState::has_process) {
+            Hindrance::Instance
+        } else if is_told && self.made == Made::AtRest {
+            Hindrance::OtherServer
+        } else if self.made == Made::WhileRunning {
+            Hindrance::OldPlan
+        } else {
+            Hindrance::Nothing
+        }
     }
 
     /// Says why it cannot be carried out.
     pub fn refuse(&mut self, error: &Error) {
         self.readiness = Readiness::Refused;
         self.body = format!("It cannot be done: {}\n{}\n{}", error.fact, error.detail, error.hint);
+        if self.made == Made::WhileRunning {
+            self.body.push_str("\nThis is so while the instance runs. Once it is stopped all its WAL is there, and the plan is made again.");
+        }
     }
 
     pub(super) fn key(&mut self, key: Option<Key>, context: &Context<'_>) -> Outcome {
         let area = context.body;
         let is_ready = matches!(self.readiness, Readiness::Ready);
-        let is_held = self.is_held(context);
-        let can_stop = is_held && matches!(self.readiness, Readiness::Ready | Readiness::Held);
+        let hindrance = self.hindrance(context);
+        let is_awaited = matches!(self.readiness, Readiness::Awaited(_));
+        let can_stop = hindrance == Hindrance::Instance && !is_awaited;
         let page = usize::from(area.height.saturating_sub(4)).max(1);
         match key {
-            Some(Key::Char('y' | 'Y')) if is_ready && !is_held => {
+            Some(Key::Char('y' | 'Y')) if is_ready && hindrance == Hindrance::Nothing => {
                 return Outcome::Do(self.action.clone());
             }
-            Some(Key::Char('s')) if can_stop => return Outcome::StopFirst,
+            Some(Key::Char('s')) if can_stop => {
+                self.made = Made::WhileRunning;
+                return Outcome::StopFirst;
+            }
             Some(Key::Char('n' | 'N' | 'q') | Key::Esc | Key::Enter) => return Outcome::Close,
             Some(Key::Down | Key::Char('j')) => self.scroll = self.scroll.saturating_add(1),
             Some(Key::Up | Key::Char('k')) => self.scroll = self.scroll.saturating_sub(1),
@@ -187,7 +223,7 @@ impl Plan {
             let word = line.split_whitespace().next().unwrap_or_default();
             let role = match (&self.readiness, word) {
                 (Readiness::Refused, _) => Role::Error,
-                (_, "WARNING") => Role::Warn,
+                (_, "WARNING" | "RUNS") => Role::Warn,
                 (_, "REPLACES") => Role::Danger,
                 _ => Role::Text,
             };
@@ -222,14 +258,14 @@ impl Plan {
         }
         let row = inner.bottom().saturating_sub(1);
         let foot = Rect::new(inner.x, row, inner.width, 1);
-        put_spans(buf, foot, &self.foot(look, self.is_held(context), (first, room, lines.len())));
+        put_spans(buf, foot, &self.foot(look, self.hindrance(context), (first, room, lines.len())));
         Some(Position::new(inner.x, row))
     }
 
     fn foot(
         &self,
         look: &Look,
-        is_held: bool,
+        hindrance: Hindrance,
         (first, room, count): (usize, usize, usize),
     ) -> Line {
         let mut spans: Line = Vec::new();
@@ -238,17 +274,26 @@ impl Plan {
             let text = format!("lines {}-{last} of {count} (j k)  ", first + 1);
             spans.push((text, look.style(Role::Warn)));
         }
-        match self.readiness {
-            Readiness::Ready | Readiness::Held if is_held => {
+        match (&self.readiness, hindrance) {
+            (Readiness::Ready | Readiness::Refused, Hindrance::Instance) => {
                 spans.push(("The instance runs: ".to_owned(), look.style(Role::Warn)));
                 spans.push(("s".to_owned(), look.style(Role::Key)));
                 spans.push((" stops it first   ".to_owned(), look.style(Role::Text)));
                 spans.push(("Esc".to_owned(), look.style(Role::Key)));
                 spans.push((" back".to_owned(), look.style(Role::Text)));
             }
-            Readiness::Ready => {
+            (Readiness::Ready, Hindrance::OtherServer | Hindrance::OldPlan) => {
+                let text = match hindrance {
+                    Hindrance::OtherServer => "End that server, then go back and plan again.   ",
+                    _ => "It is planned again ...   ",
+                };
+                spans.push((text.to_owned(), look.style(Role::Warn)));
+                spans.push(("Esc".to_owned(), look.style(Role::Key)));
+                spans.push((" back".to_owned(), look.style(Role::Text)));
+            }
+            (Readiness::Ready, Hindrance::Nothing) => {
                 spans.push(("y".to_owned(), look.style(Role::Key)));
-                let does = match self.action {
+                let does = match &self.action {
                     Action::Recover { .. } => " asks for the name   ",
                     _ => " does it   ",
                 };
@@ -256,7 +301,7 @@ impl Plan {
                 spans.push((">No<".to_owned(), look.style(Role::Selection)));
                 spans.push((" Enter, Esc, n".to_owned(), look.style(Role::Key)));
             }
-            Readiness::Awaited(_) | Readiness::Refused | Readiness::Held => {
+            (Readiness::Awaited(_) | Readiness::Refused, _) => {
                 spans.push(("Esc".to_owned(), look.style(Role::Key)));
                 spans.push((" close".to_owned(), look.style(Role::Text)));
             }

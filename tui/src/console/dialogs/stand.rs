@@ -229,11 +229,23 @@ fn remark(state: &RecoveryState) -> &'static str {
     }
 }
 
-/// The line that panes show while a recovery wants a decision; `None` when none does.
+/// Whether a job works on a recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// One does: nothing is to be decided.
+    Going,
+    /// None does that is known.
+    None,
+}
+
+/// The line that panes show while a recovery wants a decision or is at work; `None` otherwise.
 #[must_use]
-pub fn banner(state: &RecoveryState, zone: Zone) -> Option<(String, Role)> {
+pub fn banner(state: &RecoveryState, zone: Zone, work: Work) -> Option<(String, Role)> {
     let stop = &state.plan.stop;
     match state.phase {
+        phase if work == Work::Going => {
+            Some((format!("at work: {}; J shows its job", phase.words()), Role::Info))
+        }
         RecoveryPhase::Paused => {
             let at = stop.last_commit_at.map(|at| format!(" ({})", zone.date_time(at)));
             let at = at.unwrap_or_default();
@@ -249,7 +261,7 @@ pub fn banner(state: &RecoveryState, zone: Zone) -> Option<(String, Role)> {
         | RecoveryPhase::Restoring
         | RecoveryPhase::Replaying
         | RecoveryPhase::Undoing => {
-            let text = format!("UNFINISHED: {}; J shows its job", state.phase.words());
+            let text = format!("UNFINISHED: {}", state.phase.words());
             Some((text, Role::Error))
         }
     }

@@ -12,13 +12,15 @@ pub mod storage;
 
 use chrono::{DateTime, Utc};
 use pgdeck_engine::api::{
-    BackendTarget, Interest, Limits, Message, Panel, PreparedTarget, Snapshot,
+    BackendTarget, Interest, JobKind, JobState, JobStatus, Limits, Message, Panel, PreparedTarget,
+    Snapshot,
 };
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use super::commands::CommandId;
+use super::dialogs::stand::Work;
 use super::dialogs::text_view::TextView;
 use super::list::ListControls;
 use super::look::Look;
@@ -128,6 +130,21 @@ pub struct Context<'a> {
     pub now: DateTime<Utc>,
     /// Whose time is shown.
     pub zone: Zone,
+    /// Jobs of every instance.
+    pub jobs: &'a [JobStatus],
+}
+
+impl Context<'_> {
+    /// Whether a job works on the recovery of the instance on the screen.
+    #[must_use]
+    pub fn recovery_work(&self) -> Work {
+        let is_it = |job: &&JobStatus| {
+            self.snapshot.is_some_and(|one| one.identity.id == job.id.instance)
+                && job.state == JobState::Running
+                && matches!(job.kind, JobKind::Recover | JobKind::Undo)
+        };
+        if self.jobs.iter().any(|job| is_it(&job)) { Work::Going } else { Work::None }
+    }
 }
 
 /// What every pane can do.

@@ -139,7 +139,7 @@ impl Pane for Overview {
         let inside = Rect::new(area.x + 1, area.y, area.width.saturating_sub(2), area.height);
         let lines = head::height(Some(snapshot));
         let head = Rect { height: lines.min(inside.height), ..inside };
-        block::draw_cut(&head::head(snapshot, context.zone), canvas.look, head, canvas.buf);
+        block::draw_cut(&head::head(snapshot, context), canvas.look, head, canvas.buf);
         let top = (area.y + lines + 1).min(area.bottom());
         let height = self.lines(area.height).min(area.bottom() - top);
         let cursor = self.draw_messages(

@@ -96,6 +96,7 @@ pub(super) fn protection() -> Protection {
         window(&newest, 0, false),
     ];
     Protection {
+        remembered_at: None,
         destination: Some(PathBuf::from("/backup/main")),
         backups: vec![interrupted, newest, newer, damaged, verified],
         restore_points: vec![point("before-upgrade", 5), point("month-end", 50)],

@@ -125,11 +125,12 @@ impl Flow {
         let Fetched::Map(map) = &self.map else { return Outcome::Stay };
         let map = Arc::clone(map);
         let scale = Scale::new(&map, self.axis, map_view::chart_columns(context.body.width));
+        let seeks_mistakes = self.seeks_mistakes();
         let Some(cursor) = &mut self.cursor else { return Outcome::Stay };
         match key {
             Some(Key::Enter) => return self.take_place(&map),
             Some(Key::Char('t' | '/')) => self.seek = Some(LineEdit::default()),
-            Some(Key::Char('m')) if matches!(self.purpose, Purpose::Recover | Purpose::Look) => {
+            Some(Key::Char('m')) if seeks_mistakes => {
                 if self.mistakes.is_begun() {
                     self.step = Step::Mistakes;
                     return Outcome::Stay;

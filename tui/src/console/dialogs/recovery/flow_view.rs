@@ -1,5 +1,7 @@
 //! How the flow looks: the title with the steps, one screen for each, the keys.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -8,6 +10,7 @@ use super::{Fetched, Flow, Purpose, Scale, Step, what};
 use crate::console::dialogs::Context;
 use crate::console::layout;
 use crate::console::look::Look;
+use crate::console::steps::Stage;
 use crate::console::widgets::window::{Line, wrap_into};
 use crate::console::widgets::{fill, line_of, put, put_spans};
 use crate::text;
@@ -54,12 +57,12 @@ impl Flow {
         put(
             buf,
             Rect { height: 1, y: body.y + 1, ..inside },
-            self.explanation(),
+            &self.explanation(),
             look.style(Role::Dim),
         );
         let mut cursor = match self.step {
             Step::What => what::view(self.what, look, inside, buf),
-            Step::Place => self.place_view(look, inside, buf),
+            Step::Place => self.place_view(context, look, inside, buf),
             Step::Map if self.is_help => help(look, inside, buf),
             Step::Map => self.map_view(context, look, body, buf),
             Step::Mistakes => self.mistakes.view(context, look, inside, buf),
@@ -78,6 +81,23 @@ impl Flow {
         cursor
     }
 
+    /// Where in a recovery this screen is; none for a mere look at the map.
+    #[must_use]
+    pub fn stage(&self) -> Option<Stage> {
+        let recover = match self.step {
+            Step::What | Step::Place => Stage::What,
+            Step::Map | Step::Mistakes => Stage::Where,
+            Step::Options => Stage::How,
+        };
+        match (&self.purpose, self.step) {
+            (Purpose::Look, _) => None,
+            (Purpose::Rehearse, Step::Map | Step::Mistakes) => Some(Stage::RehearseWhere),
+            (Purpose::Rehearse, _) => Some(Stage::RehearseWhat),
+            (Purpose::Further { .. }, _) => Some(Stage::FurtherWhere),
+            (Purpose::Recover, _) => Some(recover),
+        }
+    }
+
     fn title(&self, look: &Look, line: Rect, buf: &mut Buffer) {
         let verb = match self.purpose {
             Purpose::Recover => "Recover",
@@ -85,49 +105,43 @@ impl Flow {
             Purpose::Further { .. } => "Go further with",
             Purpose::Look => "Recovery map of",
         };
-        let mut spans: Line =
-            vec![(format!(" {verb} {}  ", text::clean(&self.name)), look.style(Role::Title))];
-        if self.purpose == Purpose::Recover {
-            let steps = [
-                ("what", matches!(self.step, Step::What | Step::Place)),
-                ("where to", matches!(self.step, Step::Map | Step::Mistakes)),
-                ("how", self.step == Step::Options),
-                ("plan", false),
-                ("confirm", false),
-            ];
-            for (number, (name, is_here)) in steps.into_iter().enumerate() {
-                let role = if is_here { Role::Focus } else { Role::Dim };
-                let text = if is_here {
-                    format!("[{} {name}]", number + 1)
-                } else {
-                    format!(" {} {name} ", number + 1)
-                };
-                spans.push((text, look.style(role)));
-            }
-        }
-        put_spans(buf, line, &spans);
+        let title = format!(" {verb} {}", text::clean(&self.name));
+        put(buf, line, &title, look.style(Role::Title));
     }
 
-    fn explanation(&self) -> &'static str {
-        match (self.step, &self.purpose) {
+    fn explanation(&self) -> Cow<'static, str> {
+        let text = match (self.step, &self.purpose) {
+            (Step::Map, Purpose::Further { from, .. }) => {
+                return format!("How far is to be replayed? The server is at {from} now.").into();
+            }
             (Step::What, _) => "What happened?",
             (Step::Place, _) => "Where are the backups?",
-            (Step::Map, Purpose::Further { .. }) => {
-                "How far is to be replayed? Enter takes the place of the cursor."
-            }
             (Step::Map, Purpose::Look) => {
                 "What can be recovered to. The cursor tells of its place."
             }
             (Step::Map, _) => "Where to? Enter takes the place of the cursor.",
             (Step::Mistakes, _) => "Which one was it? Enter puts the cursor just before it.",
             (Step::Options, _) => "How? If you are not sure, press Enter.",
-        }
+        };
+        text.into()
     }
 
-    fn place_view(&self, look: &Look, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let text = "The settings of the instance do not name its backup destination, or are gone with the data directory. Type the directory that holds the backups:";
+    fn place_view(
+        &self,
+        context: &Context<'_>,
+        look: &Look,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
+        let text = match self.remembered_at {
+            Some(at) => format!(
+                "The settings that name the backup destination are gone with the data directory. pgdeck remembers where it saw the backups last, at {}. Enter takes that place, or type another:",
+                context.zone.date_time(at)
+            ),
+            None => "The settings of the instance do not name its backup destination, or are gone with the data directory. Type the directory that holds the backups:".to_owned(),
+        };
         let mut lines = Vec::new();
-        wrap_into(&mut lines, text, "", usize::from(area.width), look.style(Role::Text));
+        wrap_into(&mut lines, &text, "", usize::from(area.width), look.style(Role::Text));
         for (number, line) in lines.iter().enumerate() {
             put_spans(buf, line_of(area, number), line);
         }
@@ -184,6 +198,14 @@ impl Flow {
         let keys: &[(&str, &str)] = match self.step {
             Step::What => &[("j k", "choose"), ("Enter", "go on"), ("Esc", "close")],
             Step::Place => &[("Enter", "go on"), ("Esc", "back")],
+            Step::Map if matches!(self.map, Fetched::Map(_)) && !self.seeks_mistakes() => &[
+                ("Enter", "take"),
+                ("h l", "move"),
+                ("n N", "next mark"),
+                ("t", "time"),
+                ("?", "more keys"),
+                ("Esc", "back"),
+            ],
             Step::Map if matches!(self.map, Fetched::Map(_)) => &[
                 ("Enter", "take"),
                 ("h l", "move"),

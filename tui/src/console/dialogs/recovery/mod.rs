@@ -21,6 +21,7 @@ pub mod words;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use pgdeck_engine::api::{
     InstanceId, JobId, Lsn, MistakeQuery, RecoveryMap, RecoveryRequest, RecoveryTarget,
     RehearsalRequest, RequestId, TargetBound, TimelineId,
@@ -98,6 +99,8 @@ pub struct Flow {
     step: Step,
     what: usize,
     place: LineEdit,
+    /// When the destination that stands in `place` was seen last.
+    remembered_at: Option<DateTime<Utc>>,
     map: Fetched,
     axis: Axis,
     cursor: Option<Cursor>,
@@ -112,12 +115,13 @@ pub struct Flow {
 impl Flow {
     /// A flow for an instance, beginning with the question what happened.
     #[must_use]
-    pub fn new(instance: InstanceId, name: &str, destination: Option<PathBuf>) -> Self {
+    pub fn new(instance: InstanceId, name: &str) -> Self {
         Self {
             instance,
             name: name.to_owned(),
             place: LineEdit::default(),
-            destination,
+            remembered_at: None,
+            destination: None,
             purpose: Purpose::Recover,
             first: Step::What,
             step: Step::What,
@@ -161,10 +165,19 @@ impl Flow {
         self.destination.as_ref()
     }
 
-    /// The same, with backups in another place than the instance's settings say.
+    /// The same, with backups in this place.
     #[must_use]
     pub fn with_destination(mut self, destination: &Path) -> Self {
         self.destination = Some(destination.to_path_buf());
+        self.place = LineEdit::default();
+        self
+    }
+
+    /// The same, with a place for the backups that is only remembered: it is offered, not taken.
+    #[must_use]
+    pub fn with_remembered(mut self, destination: &Path, at: DateTime<Utc>) -> Self {
+        self.place = LineEdit::with_text(&destination.display().to_string());
+        self.remembered_at = Some(at);
         self
     }
 
@@ -258,6 +271,11 @@ impl Flow {
             self.mistakes.refuse(error.to_owned());
         }
         is_it
+    }
+
+    /// Whether mistakes may be looked for: on the way to a recovery, or to look.
+    fn seeks_mistakes(&self) -> bool {
+        matches!(self.purpose, Purpose::Recover | Purpose::Look)
     }
 
     fn is_about(&self, what: What) -> bool {

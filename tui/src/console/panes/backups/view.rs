@@ -8,7 +8,7 @@ use pgdeck_engine::api::{
 use super::Throughput;
 use super::rows::seconds_between;
 use crate::console::dialogs::recovery::words;
-use crate::console::dialogs::stand;
+use crate::console::dialogs::stand::{self, Work};
 use crate::console::panes::{Context, stale_text};
 use crate::console::widgets::age;
 use crate::console::zone::Zone;
@@ -31,11 +31,16 @@ pub(super) fn head(
     }
     let mut lines = Vec::new();
     let state = snapshot.recovery.get();
-    if let Some((state, banner)) = state.and_then(|it| Some((it, stand::banner(it, context.zone)?)))
-    {
-        lines.push(("Recovery", vec![banner, (stand::decision(state).to_owned(), Role::Key)]));
+    let work = context.recovery_work();
+    let banner = |it| stand::banner(it, context.zone, work);
+    if let Some((state, banner)) = state.and_then(|it| Some((it, banner(it)?))) {
+        let mut pieces = vec![banner];
+        if work == Work::None {
+            pieces.push((stand::decision(state).to_owned(), Role::Key));
+        }
+        lines.push(("Recovery", pieces));
     }
-    lines.push(("Destination", destination(snapshot)));
+    lines.push(("Destination", destination(snapshot, context)));
     if let Some(stale) = stale_text(&snapshot.protection, context.now) {
         lines.push(("", vec![(stale, Role::Stale)]));
     }
@@ -59,16 +64,20 @@ pub(super) fn head(
     lines
 }
 
-fn destination(snapshot: &Snapshot) -> Vec<(String, Role)> {
+fn destination(snapshot: &Snapshot, context: &Context<'_>) -> Vec<(String, Role)> {
     let set = crate::console::needs::destination(snapshot);
     let panel = &snapshot.protection;
     match (set, panel.get()) {
         (Some(path), protection) => {
             let segments = protection.map(|one| format!("  {} WAL segments", one.segments));
-            vec![
-                (text::clean(&path.display().to_string()).into_owned(), Role::Text),
-                (segments.unwrap_or_default(), Role::Dim),
-            ]
+            let mut pieces =
+                vec![(text::clean(&path.display().to_string()).into_owned(), Role::Text)];
+            if let Some(at) = protection.and_then(|one| one.remembered_at) {
+                let seen = context.zone.date_time(at);
+                pieces.push((format!("  (seen last {seen})"), Role::Warn));
+            }
+            pieces.push((segments.unwrap_or_default(), Role::Dim));
+            pieces
         }
         (None, Some(_)) => {
             vec![("no backup destination: press S to set one up".to_owned(), Role::Warn)]

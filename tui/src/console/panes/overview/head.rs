@@ -5,19 +5,20 @@ use pgdeck_engine::api::{
 };
 
 use super::block::Block;
-use crate::console::dialogs::stand;
+use crate::console::dialogs::stand::{self, Work};
 use crate::console::look::state_role;
+use crate::console::panes::Context;
 use crate::console::zone::Zone;
 use crate::text::plural;
 use crate::theme::Role;
 
 /// The three lines.
 #[must_use]
-pub(super) fn head(snapshot: &Snapshot, zone: Zone) -> Block {
+pub(super) fn head(snapshot: &Snapshot, context: &Context<'_>) -> Block {
     let mut block = Block::new("", None);
     block.add("Health", health(snapshot));
     block.add("Data", safety(snapshot));
-    if let Some(banner) = recovery(snapshot, zone) {
+    if let Some(banner) = recovery(snapshot, context.zone, context.recovery_work()) {
         block.add("Recovery", vec![banner]);
     }
     block.add("Next", vec![(next(snapshot), Role::Key)]);
@@ -25,14 +26,14 @@ pub(super) fn head(snapshot: &Snapshot, zone: Zone) -> Block {
 }
 
 /// A recovery that wants a decision.
-fn recovery(snapshot: &Snapshot, zone: Zone) -> Option<(String, Role)> {
-    snapshot.recovery.get().and_then(|state| stand::banner(state, zone))
+fn recovery(snapshot: &Snapshot, zone: Zone, work: Work) -> Option<(String, Role)> {
+    snapshot.recovery.get().and_then(|state| stand::banner(state, zone, work))
 }
 
 /// Lines of the head.
 #[must_use]
 pub(super) fn height(snapshot: Option<&Snapshot>) -> u16 {
-    let has_banner = snapshot.is_some_and(|one| recovery(one, Zone::Utc).is_some());
+    let has_banner = snapshot.is_some_and(|one| recovery(one, Zone::Utc, Work::None).is_some());
     3 + u16::from(has_banner)
 }
 
