@@ -34,6 +34,7 @@ fn code_of_get(destination: &Path, name: &str) -> ErrorCode {
         place: Some(WalPlace::Destination(destination.to_path_buf())),
         data_directory: None,
         prefetch: 0,
+        program: None,
         rescued: None,
         until: None,
     };

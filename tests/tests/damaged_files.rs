@@ -280,7 +280,7 @@ fn readers_of_bytes_survive_any_damage() {
     let version = SegmentSize::from_bytes(u32::try_from(segment.len()).unwrap()).unwrap();
     let timeline = TimelineId::from_u32(3).unwrap();
     rounds("bytes", 2, |dice| {
-        let mut wal = segment.clone();
+        let mut wal = segment.to_vec();
         damage(&mut wal, dice);
         wal.resize(segment.len(), 0);
         if let Ok(opened) = Segment::open(&wal, name, version) {

@@ -54,6 +54,6 @@ pub use wal::*;
 pub(crate) use sizes::bytes;
 
 pub use crate::engine::{
-    Demo, Engine, data_directory_of, recovery_log_end, run_demo_load, wal_get, wal_push,
+    Demo, Engine, data_directory_of, recovery_log_end, run_demo_load, wal_ahead, wal_get, wal_push,
 };
 pub use crate::pg::types::{Lsn, Oid, ServerVersion, SystemIdentifier, TimelineId, TransactionId};

@@ -92,6 +92,8 @@ pub struct WalGet {
     pub data_directory: Option<PathBuf>,
     /// Segments to fetch ahead.
     pub prefetch: u32,
+    /// This program, which is started once more to fetch ahead; `None` looks not ahead.
+    pub program: Option<PathBuf>,
     /// Where a recovery has saved WAL that is not in the archive.
     pub rescued: Option<PathBuf>,
     /// The last segment that the recovery's plan needs; for what lies behind it every fault is
@@ -106,12 +108,18 @@ impl WalGet {
     /// with a target that it has not reached ends with FATAL and is never promoted.
     #[must_use]
     pub fn is_behind(&self) -> bool {
+        self.is_behind_plan(&self.name)
+    }
+
+    /// The same of another segment.
+    #[must_use]
+    pub fn is_behind_plan(&self, name: &str) -> bool {
         // Timeline, then the number in two parts, eight hexadecimal digits each.
         let number = |name: &str| {
             let is_segment = name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
             if is_segment { u64::from_str_radix(&name[8..], 16).ok() } else { None }
         };
         let until = self.until.as_deref().and_then(number);
-        until.is_some_and(|until| number(&self.name).is_some_and(|asked| asked > until))
+        until.is_some_and(|until| number(name).is_some_and(|asked| asked > until))
     }
 }

@@ -19,3 +19,11 @@ pub fn wal_push(request: &WalPush) -> Result<WalPushed> {
 pub fn wal_get(request: &WalGet) -> Result<std::path::PathBuf> {
     wal::get::get(&Disk::real(), request).map(|got| got.path)
 }
+
+/// Fetches ahead for [`wal_get`], beside the server, until server or archive have ended.
+///
+/// # Errors
+/// As [`wal::ahead::run`].
+pub fn wal_ahead(request: &WalGet) -> Result<()> {
+    wal::ahead::run(&Disk::real(), request)
+}

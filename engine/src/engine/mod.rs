@@ -28,7 +28,7 @@ use crate::instance::config_file::ConfigFile;
 use crate::monitor::publisher::Publisher;
 
 pub use crate::recovery::diagnose::log_end as recovery_log_end;
-pub use archive::{wal_get, wal_push};
+pub use archive::{wal_ahead, wal_get, wal_push};
 pub use backups::data_directory_of;
 
 pub use crate::demo::Demo;

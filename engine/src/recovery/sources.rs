@@ -17,7 +17,7 @@ use crate::wal::archive::{Archive, Inventory, StoredFile};
 use crate::wal::identity::unreadable;
 use crate::wal::index::SegmentIndex;
 use crate::wal::inspect::{self, Expected};
-use crate::wal::store::{self, StoredForm};
+use crate::wal::store::{self, Content, StoredForm};
 
 /// The mirror's directory in a destination.
 pub const MIRROR_DIRECTORY: &str = "mirrored_wal";
@@ -245,7 +245,7 @@ impl WalSources {
     ///
     /// # Errors
     /// `RepositoryUnreadable`, `RepositoryDamaged`, `RepositoryForeign`, `FileAccess`.
-    pub fn read(&self, found: &FoundSegment) -> Result<Vec<u8>> {
+    pub fn read(&self, found: &FoundSegment) -> Result<Content> {
         let content = self.content(found)?;
         if found.may_end_early() {
             // Pages behind its end may be anything.
@@ -261,7 +261,7 @@ impl WalSources {
         }
     }
 
-    fn content(&self, found: &FoundSegment) -> Result<Vec<u8>> {
+    fn content(&self, found: &FoundSegment) -> Result<Content> {
         if let Some(archive) = self.archive.as_ref().filter(|_| found.source == WalSource::Archive)
         {
             let file = StoredFile {
@@ -272,7 +272,8 @@ impl WalSources {
             };
             return archive.read(&file);
         }
-        self.disk.read(&found.path, u64::from(self.size.bytes())).map_err(|error| {
+        let read = self.disk.read(&found.path, u64::from(self.size.bytes()));
+        read.map(Content::Read).map_err(|error| {
             let fact = format!("WAL file \"{}\" cannot be read", found.path.display());
             Error::new(ErrorCode::FileAccess, fact).detail(error.to_string())
         })

@@ -4,6 +4,7 @@
 //! runs under the right user, and can be given a time limit. Knows nothing of PostgreSQL.
 
 pub mod clock;
+pub mod companion;
 pub mod credentials;
 pub mod deadline;
 pub mod device;
@@ -12,6 +13,7 @@ pub mod faults;
 pub mod file;
 pub mod lock;
 pub mod log_file;
+pub mod memory;
 pub mod process;
 pub mod process_table;
 pub mod source;

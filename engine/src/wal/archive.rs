@@ -11,7 +11,7 @@ use crate::sys::disk::{Disk, EntryKind};
 
 use super::identity::{self, RepositoryIdentity, unreadable};
 use super::index::{INDEX_BYTES_MAX, SegmentIndex};
-use super::store::{self, CONTENT_BYTES_MAX, INDEX_SUFFIX, StoredForm};
+use super::store::{self, CONTENT_BYTES_MAX, Content, INDEX_SUFFIX, StoredForm};
 
 /// The archive's directory in a backup destination, and its name in the operations guide.
 pub const ARCHIVE_DIRECTORIES: [&str; 2] = ["archived_wal", "archived_xlog"];
@@ -191,7 +191,7 @@ impl Archive {
     ///
     /// # Errors
     /// `RepositoryUnreadable`, `RepositoryDamaged`.
-    pub fn read(&self, file: &StoredFile) -> Result<Vec<u8>> {
+    pub fn read(&self, file: &StoredFile) -> Result<Content> {
         read_stored(&self.disk, file)
     }
 
@@ -284,7 +284,7 @@ pub(super) fn find_in(
 }
 
 /// Reads a stored file; the checksums of compressed forms are verified.
-pub(super) fn read_stored(disk: &Disk, file: &StoredFile) -> Result<Vec<u8>> {
+pub(super) fn read_stored(disk: &Disk, file: &StoredFile) -> Result<Content> {
     let stored = disk
         .read(&file.path, CONTENT_BYTES_MAX.saturating_mul(2))
         .map_err(|error| unreadable(&file.path, &error))?;

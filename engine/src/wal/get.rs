@@ -12,15 +12,16 @@ use crate::instance::target::LocalTarget;
 use crate::pg::wal::WalFileName;
 use crate::sys::disk::Disk;
 
+use super::ahead;
 use super::archive::{Archive, StoredFile};
 use super::cluster::{self, Cluster};
 use super::continuity;
 use super::index::{SegmentIndex, SegmentTail};
 use super::inspect::{self, Expected, Refused};
 use super::place::{split_guide_path, wal_name};
-use super::prefetch::Prefetch;
 use super::rescued;
-use super::store::StoredForm;
+use super::spool::Spool;
+use super::store::{Content, StoredForm};
 
 /// The setting that names the backup destination.
 const DESTINATION_SETTING: &str = "pgx.backup_destination";
@@ -41,30 +42,55 @@ pub struct Got {
 /// `RepositoryDamaged`, `RepositoryForeign` and all others mean that it does not, or that it
 /// cannot be told.
 pub fn get(disk: &Disk, request: &WalGet) -> Result<Got> {
-    let data_directory =
-        cluster::find_data_directory(request.data_directory.as_deref(), &request.target);
-    let (destination, name) = locate(request, data_directory.as_deref())?;
-    let archive = Archive::open(disk, &destination)?;
-    let expected = expected(disk, &archive, data_directory.as_deref())?;
-    let ahead = Prefetch::new(disk, &archive, &request.target, &expected);
-    if request.prefetch > 0
-        && let Some(path) = ahead.take(name, &request.target)
-    {
-        return Ok(Got { name, path });
+    let asked = Asked::of(disk, request)?;
+    let spool = asked.spool(disk, request);
+    let looks_ahead = request.prefetch > 0 && request.program.is_some();
+    if let (true, Some(segment)) = (looks_ahead, asked.name.whole_segment()) {
+        let taken = spool.take(segment, &request.target);
+        ahead::see_to_it(&spool, request, &asked, segment);
+        if let Some(path) = taken {
+            return Ok(Got { name: asked.name, path });
+        }
     }
-    let outcome = ahead.while_fetching(name, request.prefetch, || {
-        let archived = fetch(&archive, name, &expected);
+    let outcome = asked.deliver(disk, request);
+    if looks_ahead && outcome.as_ref().is_err_and(|error| error.code == ErrorCode::WalAbsent) {
+        spool.forget_all();
+    }
+    outcome
+}
+
+/// What a request is about.
+pub(super) struct Asked {
+    pub(super) name: WalFileName,
+    pub(super) archive: Archive,
+    pub(super) expected: Expected,
+}
+
+impl Asked {
+    pub(super) fn of(disk: &Disk, request: &WalGet) -> Result<Self> {
+        let data_directory =
+            cluster::find_data_directory(request.data_directory.as_deref(), &request.target);
+        let (destination, name) = locate(request, data_directory.as_deref())?;
+        let archive = Archive::open(disk, &destination)?;
+        let expected = expected(disk, &archive, data_directory.as_deref())?;
+        Ok(Self { name, archive, expected })
+    }
+
+    pub(super) fn spool<'a>(&self, disk: &'a Disk, request: &WalGet) -> Spool<'a> {
+        Spool::beside(disk, &request.target, self.archive.destination(), &self.expected)
+    }
+
+    fn deliver(&self, disk: &Disk, request: &WalGet) -> Result<Got> {
+        let archived = fetch(&self.archive, self.name, &self.expected);
         let (got, content) = match &request.rescued {
-            Some(directory) => rescued::or_saved(disk, directory, name, &expected, archived)?,
+            Some(directory) => {
+                rescued::or_saved(disk, directory, self.name, &self.expected, archived)?
+            }
             None => archived?,
         };
         deliver(disk, &request.target, &content)?;
         Ok(got)
-    });
-    if outcome.as_ref().is_err_and(|error: &Error| error.code == ErrorCode::WalAbsent) {
-        ahead.forget_all();
     }
-    outcome
 }
 
 fn locate(request: &WalGet, data_directory: Option<&Path>) -> Result<(PathBuf, WalFileName)> {
@@ -112,7 +138,7 @@ fn expected(disk: &Disk, archive: &Archive, data_directory: Option<&Path>) -> Re
 ///
 /// # Errors
 /// As [`get`], but for what the target causes.
-pub fn fetch(archive: &Archive, name: WalFileName, expected: &Expected) -> Result<(Got, Vec<u8>)> {
+pub fn fetch(archive: &Archive, name: WalFileName, expected: &Expected) -> Result<(Got, Content)> {
     let found = archive.find(name)?;
     if !found.is_empty() {
         return first_sound(archive, &found, expected);
@@ -149,7 +175,7 @@ fn first_sound(
     archive: &Archive,
     files: &[StoredFile],
     expected: &Expected,
-) -> Result<(Got, Vec<u8>)> {
+) -> Result<(Got, Content)> {
     let mut first = None;
     for file in files {
         match sound(archive, file, expected) {
@@ -163,7 +189,7 @@ fn first_sound(
     }))
 }
 
-fn sound(archive: &Archive, file: &StoredFile, expected: &Expected) -> Result<Vec<u8>> {
+fn sound(archive: &Archive, file: &StoredFile, expected: &Expected) -> Result<Content> {
     let content = archive.read(file)?;
     let damaged = |detail: String| {
         let fact = format!("archived WAL file \"{}\" is damaged", file.path.display());
@@ -179,7 +205,20 @@ fn sound(archive: &Archive, file: &StoredFile, expected: &Expected) -> Result<Ve
             }
         })?;
     let Some(segment) = segment else { return Ok(content) };
-    let (index, _) = SegmentIndex::build(segment, None);
+    let stored = match (archive.index(file.name), file.form) {
+        (Err(error), StoredForm::Plain) => return Err(error),
+        // A compressed file has a checksum of its own.
+        (stored, _) => stored.unwrap_or(None),
+    };
+    let crc = crc32c::crc32c(segment.bytes());
+    let index = match stored {
+        // Its records were read when it was archived, and it is what it was.
+        Some(index) if index.content_crc32c == crc => index,
+        Some(_) if file.form == StoredForm::Plain => {
+            return Err(damaged("its checksum is not the one in its index".to_owned()));
+        }
+        _ => SegmentIndex::build(segment, None).0,
+    };
     // The server would take a damaged record for the end of WAL. A partial segment may well
     // end in half a record: there the end is where it should be.
     let is_whole = matches!(file.name, WalFileName::Segment(_));
@@ -187,13 +226,6 @@ fn sound(archive: &Archive, file: &StoredFile, expected: &Expected) -> Result<Ve
         let at = index.tail_at.map_or_else(|| "it".to_owned(), |at| at.to_string());
         return Err(damaged(format!("no record can be read at {at}, and more WAL follows"))
             .hint(format!("Restore it from another copy, or recover to a target before {at}.")));
-    }
-    // A compressed file has a checksum of its own; a plain one has the index.
-    if file.form == StoredForm::Plain
-        && let Some(stored) = archive.index(file.name)?
-        && stored.content_crc32c != index.content_crc32c
-    {
-        return Err(damaged("its checksum is not the one in its index".to_owned()));
     }
     Ok(content)
 }

@@ -3,6 +3,7 @@
 //! Knows the layout of the archive (`docs/FORMATS.md`) and the answers that `archive_command`
 //! and `restore_command` must give; invariants 15 to 18 of `docs/INVARIANTS.md` are kept here.
 
+pub mod ahead;
 pub mod archive;
 pub mod cluster;
 pub mod continuity;
@@ -12,8 +13,8 @@ pub mod identity;
 pub mod index;
 pub mod inspect;
 mod place;
-pub mod prefetch;
 pub mod push;
 mod reading;
 mod rescued;
+pub mod spool;
 pub mod store;

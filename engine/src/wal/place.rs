@@ -1,6 +1,7 @@
 //! Where a file goes in the archive, and how it gets there: written under `.incoming`, synced,
 //! named without replacing anything, its directory synced.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::sys::disk::{Disk, EntryKind, Published};
 use super::archive::{self, ARCHIVE_DIRECTORIES, INCOMING_DIRECTORY, StoredFile};
 use super::identity;
 use super::index::{SegmentIndex, SegmentTail};
-use super::store::{INDEX_SUFFIX, StoredForm};
+use super::store::{INDEX_SUFFIX, Stored, StoredForm};
 
 /// A file under `.incoming` that nobody holds and that is older than this was left by a kill.
 const LEFT_BEHIND_SECONDS: i64 = 600;
@@ -88,13 +89,13 @@ impl Place {
     pub(super) fn publish(
         &self,
         disk: &Disk,
-        form: StoredForm,
-        stored: &[u8],
+        stored: &Stored<'_>,
         content: &[u8],
     ) -> Result<(PathBuf, bool)> {
+        let form = stored.form;
         let path = self.directory.join(format!("{}{}", self.name, form.suffix()));
         let published = self
-            .write_under(disk, &path, stored, Durable::Yes)
+            .write_under(disk, &path, &stored.parts, Durable::Yes)
             .map_err(|error| self.write_error(&error))?;
         if published == Published::Done {
             // Another push may have stored it in another form at once.
@@ -115,7 +116,7 @@ impl Place {
         &self,
         disk: &Disk,
         path: &Path,
-        bytes: &[u8],
+        parts: &[Cow<'_, [u8]>],
         durable: Durable,
     ) -> io::Result<Published> {
         let temporary = self.directory.join(INCOMING_DIRECTORY).join(temporary_name(path));
@@ -123,7 +124,7 @@ impl Place {
             let mut file = disk.create(&temporary)?;
             // Tells [`sweep`] that somebody is at work; some network file systems have no locks.
             let _ = file.try_lock();
-            file.write_all(bytes)?;
+            parts.iter().try_for_each(|part| file.write_all(part))?;
             match durable {
                 Durable::Yes => {
                     file.sync()?;
@@ -169,8 +170,8 @@ impl Place {
                 .push(format!("{} holds a damaged record{at}; it is archived as it is", self.name));
         }
         let text = index.to_text();
-        if let Err(error) = self.write_under(disk, &self.index_path(), text.as_bytes(), Durable::No)
-        {
+        let parts = [Cow::Borrowed(text.as_bytes())];
+        if let Err(error) = self.write_under(disk, &self.index_path(), &parts, Durable::No) {
             warnings.push(format!("the index of {} was not written: {error}", self.name));
         }
     }
@@ -199,7 +200,7 @@ pub(super) fn same_content(
             }
             Err(error) => return Err(error),
         };
-        if there != content {
+        if *there != *content {
             let sizes = format!("{} bytes there, {} bytes to archive", there.len(), content.len());
             return Err(conflict(&file, "", &sizes));
         }

@@ -3,8 +3,6 @@
 //! The order makes it safe to be killed at any step: check, write under `.incoming`, sync,
 //! give the name unless it is taken, sync the directory, answer 0.
 
-use std::borrow::Cow;
-use std::io;
 use std::path::Path;
 
 use crate::api::{Error, ErrorCode, Result, WalCompression, WalPush, WalPushed};
@@ -17,7 +15,7 @@ use super::index::SegmentIndex;
 use super::inspect::{self, Refused};
 use super::place::{Place, file_name, same_content, sweep};
 use super::reading::Source;
-use super::store::{Encoder, StoredForm};
+use super::store::{self, Stored, StoredForm};
 
 /// Puts a file into the archive. When it returns, file and name are durable.
 ///
@@ -33,7 +31,7 @@ pub fn push(disk: &Disk, request: &WalPush) -> Result<WalPushed> {
     let (cluster, identity) = who(disk, request, &place.destination, &mut warnings)?;
     // What is there already is compared, not stored.
     let ahead = Some(request.compression).filter(|_| place.is_free(disk));
-    let (content, encoder) = source.read(ahead)?;
+    let (content, frames) = source.read(ahead)?;
     let expected = cluster::expected(cluster.as_ref(), identity.as_ref());
     let segment = inspect::check(place.name, &content, &expected)
         .map_err(|refused| refused_source(&request.source, &refused))?;
@@ -51,48 +49,38 @@ pub fn push(disk: &Disk, request: &WalPush) -> Result<WalPushed> {
     }
     // Histories are small, and read by people in bad hours.
     let compression = if segment.is_some() { request.compression } else { WalCompression::None };
-    let encoder = match encoder.filter(|_| segment.is_some()) {
-        Some(begun) => Ok(begun),
-        None => Encoder::new(compression, content.len()),
+    let stored = match frames.filter(|_| segment.is_some()) {
+        Some(frames) => Ok(Stored::of(&content, compression, frames)),
+        None => store::encode(&content, compression),
     };
-    let encoder = encoder.map_err(|error| place.write_error(&error))?;
-    store_content(disk, &place, &content, encoder, segment, warnings)
+    let stored = stored.map_err(|error| place.write_error(&error))?;
+    store_content(disk, &place, &content, &stored, segment, warnings)
 }
 
-/// Ends compressing, writes and names the file; the index is made meanwhile.
+/// Writes and names the file; the index is made meanwhile.
 fn store_content(
     disk: &Disk,
     place: &Place,
     content: &[u8],
-    encoder: Encoder,
+    stored: &Stored<'_>,
     segment: Option<Segment<'_>>,
     mut warnings: Vec<String>,
 ) -> Result<WalPushed> {
-    let (encoded, index) = encode_and_index(content, encoder, segment);
-    let (form, stored) = encoded.map_err(|error| place.write_error(&error))?;
-    let (there, was_there) = place.publish(disk, form, &stored, content)?;
+    let (published, index) = std::thread::scope(|scope| {
+        let indexer = std::thread::Builder::new().name("wal-index".to_owned());
+        let indexer = segment.and_then(|segment| {
+            indexer.spawn_scoped(scope, move || SegmentIndex::build(segment, None).0).ok()
+        });
+        let published = place.publish(disk, stored, content);
+        // Without a thread, or with one that failed, there is no index this time.
+        (published, indexer.and_then(|thread| thread.join().ok()))
+    });
+    let (there, was_there) = published?;
     if let Some(index) = index {
         place.write_index(disk, &index, &mut warnings);
     }
     sweep(disk, &place.directory);
     Ok(WalPushed { stored_name: file_name(&there), was_there, warnings })
-}
-
-type Encoded<'a> = io::Result<(StoredForm, Cow<'a, [u8]>)>;
-
-fn encode_and_index<'a>(
-    content: &'a [u8],
-    encoder: Encoder,
-    segment: Option<Segment<'_>>,
-) -> (Encoded<'a>, Option<SegmentIndex>) {
-    let Some(segment) = segment else { return (encoder.finish(content), None) };
-    std::thread::scope(|scope| {
-        let indexer = std::thread::Builder::new().name("wal-index".to_owned());
-        let indexer = indexer.spawn_scoped(scope, move || SegmentIndex::build(segment, None).0);
-        let encoded = encoder.finish(content);
-        // Without a thread, or with one that failed, there is no index this time.
-        (encoded, indexer.ok().and_then(|thread| thread.join().ok()))
-    })
 }
 
 fn refused_source(source: &Path, refused: &Refused) -> Error {

@@ -10,7 +10,7 @@ use crate::sys::disk::Disk;
 use super::get::Got;
 use super::index::{SegmentIndex, SegmentTail};
 use super::inspect::{self, Expected};
-use super::store::CONTENT_BYTES_MAX;
+use super::store::{CONTENT_BYTES_MAX, Content};
 
 /// What the archive said, made better by what was saved.
 ///
@@ -25,8 +25,8 @@ pub(super) fn or_saved(
     directory: &Path,
     name: WalFileName,
     expected: &Expected,
-    archived: Result<(Got, Vec<u8>)>,
-) -> Result<(Got, Vec<u8>)> {
+    archived: Result<(Got, Content)>,
+) -> Result<(Got, Content)> {
     let error = match archived {
         // The archived end of a timeline may end before what was saved.
         Ok((got, content)) if got.name == name => return Ok((got, content)),
@@ -60,7 +60,7 @@ fn saved(
     directory: &Path,
     name: WalFileName,
     expected: &Expected,
-) -> Result<Option<(Got, Vec<u8>)>> {
+) -> Result<Option<(Got, Content)>> {
     let partial = match name {
         WalFileName::Segment(segment) => Some(WalFileName::Partial(segment)),
         _ => None,
@@ -87,7 +87,7 @@ fn saved(
                 return Err(damaged(format!("no record can be read at {at}, and more follows")));
             }
         }
-        return Ok(Some((Got { name: found, path }, content)));
+        return Ok(Some((Got { name: found, path }, Content::Read(content))));
     }
     Ok(None)
 }

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::ops::Deref;
 
 use lz4_flex::frame::{BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
+use zstd::zstd_safe;
 
 use crate::api::WalCompression;
 use crate::pg::wal::WalFileName;
+use crate::sys::memory::Memory;
 
 /// The largest segment there is.
 pub const CONTENT_BYTES_MAX: u64 = 1 << 30;
@@ -34,6 +37,16 @@ impl StoredForm {
     /// Every form, in the order they are looked for.
     pub const ALL: [Self; 3] = [Self::Zstd, Self::Lz4, Self::Plain];
 
+    /// The form of what a compression makes smaller.
+    #[must_use]
+    pub fn of(compression: WalCompression) -> Self {
+        match compression {
+            WalCompression::Zstd(_) => Self::Zstd,
+            WalCompression::Lz4 => Self::Lz4,
+            WalCompression::None => Self::Plain,
+        }
+    }
+
     /// What it adds to the name.
     #[must_use]
     pub fn suffix(self) -> &'static str {
@@ -56,22 +69,18 @@ pub fn parse_stored_name(text: &str) -> Option<(WalFileName, StoredForm)> {
     WalFileName::parse(text).map(|name| (name, StoredForm::Plain))
 }
 
-/// Brings content into the form it is stored in, also when it comes in pieces.
-pub struct Encoder {
-    stream: Stream,
-    /// Bytes it was given.
-    taken: usize,
-}
+/// Makes one frame of content that comes in pieces.
+pub struct Encoder(Stream);
 
 enum Stream {
     Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
     Lz4(Box<FrameEncoder<Vec<u8>>>),
-    Plain,
+    Plain(Vec<u8>),
 }
 
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encoder").field("taken", &self.taken).finish_non_exhaustive()
+        f.debug_struct("Encoder").finish_non_exhaustive()
     }
 }
 
@@ -83,8 +92,8 @@ impl Encoder {
     pub fn new(compression: WalCompression, content_bytes: usize) -> io::Result<Self> {
         // Memory is used only as far as it is written to.
         let out = || Vec::with_capacity(content_bytes / 2);
-        let stream = match compression {
-            WalCompression::None => Stream::Plain,
+        Ok(Self(match compression {
+            WalCompression::None => Stream::Plain(Vec::new()),
             WalCompression::Zstd(level) => {
                 let mut encoder = zstd::stream::write::Encoder::new(out(), level)?;
                 encoder.include_checksum(true)?;
@@ -93,14 +102,12 @@ impl Encoder {
             }
             WalCompression::Lz4 => {
                 let info = FrameInfo::new()
-                    .block_size(BlockSize::Max4MB)
+                    .block_size(BlockSize::Max1MB)
                     .content_size(u64::try_from(content_bytes).ok())
-                    .block_checksums(true)
                     .content_checksum(true);
                 Stream::Lz4(Box::new(FrameEncoder::with_frame_info(info, out())))
             }
-        };
-        Ok(Self { stream, taken: 0 })
+        }))
     }
 
     /// Takes the next piece.
@@ -108,33 +115,46 @@ impl Encoder {
     /// # Errors
     /// When the compressor fails.
     pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        match &mut self.stream {
-            Stream::Zstd(encoder) => encoder.write_all(piece)?,
-            Stream::Lz4(encoder) => encoder.write_all(piece)?,
-            Stream::Plain => {}
+        match &mut self.0 {
+            Stream::Zstd(encoder) => encoder.write_all(piece),
+            Stream::Lz4(encoder) => encoder.write_all(piece),
+            Stream::Plain(out) => out.write_all(piece),
         }
-        self.taken += piece.len();
-        Ok(())
     }
 
-    /// Takes what it was not given yet of the content, and ends. What does not get smaller is
-    /// stored as it is.
+    /// The frame.
     ///
     /// # Errors
-    /// When the compressor fails, or was given more than the content.
-    pub fn finish(mut self, content: &[u8]) -> io::Result<(StoredForm, Cow<'_, [u8]>)> {
-        let rest = content.get(self.taken..).ok_or(io::ErrorKind::InvalidInput)?;
-        self.write(rest)?;
-        let (form, encoded) = match self.stream {
-            Stream::Plain => return Ok((StoredForm::Plain, Cow::Borrowed(content))),
-            Stream::Zstd(encoder) => (StoredForm::Zstd, encoder.finish()?),
-            Stream::Lz4(encoder) => (StoredForm::Lz4, encoder.finish().map_err(io::Error::other)?),
-        };
-        let worthwhile = content.len() / 100 * WORTHWHILE_PERCENT;
-        if encoded.len() > worthwhile {
-            return Ok((StoredForm::Plain, Cow::Borrowed(content)));
+    /// When the compressor fails, or was given another length than it was told.
+    pub fn end(self) -> io::Result<Vec<u8>> {
+        match self.0 {
+            Stream::Zstd(encoder) => encoder.finish(),
+            Stream::Lz4(encoder) => encoder.finish().map_err(io::Error::other),
+            Stream::Plain(out) => Ok(out),
         }
-        Ok((form, Cow::Owned(encoded)))
+    }
+}
+
+/// Content in the form it is stored in.
+#[derive(Debug)]
+pub struct Stored<'a> {
+    /// How.
+    pub form: StoredForm,
+    /// The file's parts, one after the other.
+    pub parts: Vec<Cow<'a, [u8]>>,
+}
+
+impl<'a> Stored<'a> {
+    /// Of content and its frames: what does not get smaller is stored as it is.
+    #[must_use]
+    pub fn of(content: &'a [u8], compression: WalCompression, frames: Vec<Vec<u8>>) -> Self {
+        let worthwhile = content.len() / 100 * WORTHWHILE_PERCENT;
+        let bytes: usize = frames.iter().map(Vec::len).sum();
+        if compression == WalCompression::None || bytes > worthwhile {
+            return Self { form: StoredForm::Plain, parts: vec![Cow::Borrowed(content)] };
+        }
+        let parts = frames.into_iter().map(Cow::Owned).collect();
+        Self { form: StoredForm::of(compression), parts }
     }
 }
 
@@ -142,27 +162,44 @@ impl Encoder {
 ///
 /// # Errors
 /// When the compressor fails.
-pub fn encode(
-    content: &[u8],
-    compression: WalCompression,
-) -> io::Result<(StoredForm, Cow<'_, [u8]>)> {
-    Encoder::new(compression, content.len())?.finish(content)
+pub fn encode(content: &[u8], compression: WalCompression) -> io::Result<Stored<'_>> {
+    if compression == WalCompression::None {
+        return Ok(Stored::of(content, compression, Vec::new()));
+    }
+    let mut encoder = Encoder::new(compression, content.len())?;
+    encoder.write(content)?;
+    Ok(Stored::of(content, compression, vec![encoder.end()?]))
+}
+
+/// A file's content.
+#[derive(Debug)]
+pub enum Content {
+    /// As it was read.
+    Read(Vec<u8>),
+    /// As it was decompressed.
+    Decoded(Memory),
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Read(bytes) => bytes,
+            Self::Decoded(memory) => memory,
+        }
+    }
 }
 
 /// Brings stored bytes back; the checksums of the compressed forms are verified.
 ///
 /// # Errors
 /// What is wrong with the bytes.
-pub fn decode(form: StoredForm, stored: Vec<u8>) -> io::Result<Vec<u8>> {
+pub fn decode(form: StoredForm, stored: Vec<u8>) -> io::Result<Content> {
     let content = match form {
-        StoredForm::Plain => return Ok(stored),
-        StoredForm::Zstd => {
-            let mut content = Vec::new();
-            let decoder = zstd::stream::read::Decoder::new(stored.as_slice())?;
-            decoder.take(CONTENT_BYTES_MAX + 1).read_to_end(&mut content)?;
-            content
-        }
-        StoredForm::Lz4 => decode_lz4(&stored)?,
+        StoredForm::Plain => Content::Read(stored),
+        StoredForm::Zstd => decode_zstd(&stored)?,
+        StoredForm::Lz4 => Content::Read(decode_lz4(&stored)?),
     };
     if content.len() as u64 > CONTENT_BYTES_MAX {
         return Err(io::Error::other("it unpacks to more than the largest segment"));
@@ -170,18 +207,51 @@ pub fn decode(form: StoredForm, stored: Vec<u8>) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+fn decode_zstd(stored: &[u8]) -> io::Result<Content> {
+    // At once into memory nobody has touched, when the frames say how much there is.
+    if let Some(bytes) = zstd_content_bytes(stored).filter(|bytes| *bytes <= CONTENT_BYTES_MAX) {
+        let mut content = Memory::zeroed(usize::try_from(bytes).map_err(io::Error::other)?)?;
+        let mut decoder = zstd::bulk::Decompressor::new()?;
+        let count = decoder.decompress_to_buffer(stored, &mut content[..])?;
+        content.truncate(count);
+        return Ok(Content::Decoded(content));
+    }
+    let mut content = Vec::new();
+    let decoder = zstd::stream::read::Decoder::new(stored)?;
+    decoder.take(CONTENT_BYTES_MAX + 1).read_to_end(&mut content)?;
+    Ok(Content::Read(content))
+}
+
+/// What the frames' headers say together.
+fn zstd_content_bytes(stored: &[u8]) -> Option<u64> {
+    let (mut rest, mut sum) = (stored, 0_u64);
+    while !rest.is_empty() {
+        let (frame, behind) = rest.split_at(zstd_safe::find_frame_compressed_size(rest).ok()?);
+        sum = sum.checked_add(zstd_safe::get_frame_content_size(frame).ok()??)?;
+        rest = behind;
+    }
+    Some(sum)
+}
+
 fn decode_lz4(stored: &[u8]) -> io::Result<Vec<u8>> {
     let mut rest = stored;
     let mut content = Vec::new();
-    let decoder = FrameDecoder::new(&mut rest);
-    let mut limited = decoder.take(CONTENT_BYTES_MAX + 1);
-    limited.read_to_end(&mut content)?;
-    // The decoder takes an end between two blocks for the end of the frame.
-    let is_whole = stored.len() >= 8 && stored[stored.len() - 8..stored.len() - 4] == [0; 4];
-    if !is_whole || !rest.is_empty() {
-        return Err(io::Error::other("the LZ4 frame has no end where the file ends"));
+    // One frame after the other; an empty file is none.
+    loop {
+        let before = rest.len();
+        let decoder = FrameDecoder::new(&mut rest);
+        let left = (CONTENT_BYTES_MAX + 1).saturating_sub(content.len() as u64);
+        decoder.take(left).read_to_end(&mut content)?;
+        // The decoder takes an end between two blocks for the end of the frame.
+        let end = stored.len() - rest.len();
+        let is_whole = end >= 8 && stored[end - 8..end - 4] == [0; 4] && rest.len() < before;
+        if !is_whole {
+            return Err(io::Error::other("the LZ4 frame has no end where the file ends"));
+        }
+        if rest.is_empty() {
+            return Ok(content);
+        }
     }
-    Ok(content)
 }
 
 #[cfg(test)]
@@ -193,13 +263,18 @@ mod tests {
         (0..300_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect()
     }
 
+    fn stored(content: &[u8], compression: WalCompression) -> (StoredForm, Vec<u8>) {
+        let stored = encode(content, compression).unwrap();
+        (stored.form, stored.parts.concat())
+    }
+
     #[test]
     fn every_form_comes_back() {
         let content = content();
         for compression in [WalCompression::Zstd(1), WalCompression::Lz4, WalCompression::None] {
-            let (form, stored) = encode(&content, compression).unwrap();
+            let (form, stored) = stored(&content, compression);
             assert_eq!(stored.len() < content.len(), compression != WalCompression::None);
-            assert!(decode(form, stored.into_owned()).unwrap() == content, "{compression:?}");
+            assert!(decode(form, stored).unwrap()[..] == content, "{compression:?}");
         }
     }
 
@@ -207,21 +282,33 @@ mod tests {
     fn pieces_become_one_frame_that_knows_its_length() {
         let content = content();
         for compression in [WalCompression::Zstd(1), WalCompression::Lz4] {
-            let (form, whole) = encode(&content, compression).unwrap();
+            let (form, whole) = stored(&content, compression);
             let mut encoder = Encoder::new(compression, content.len()).unwrap();
-            content[..700_000].chunks(77_777).for_each(|piece| encoder.write(piece).unwrap());
-            let (_, stored) = encoder.finish(&content).unwrap();
-            assert!(decode(form, stored.to_vec()).unwrap() == content, "{compression:?}");
+            content.chunks(77_777).for_each(|piece| encoder.write(piece).unwrap());
+            let pieces = encoder.end().unwrap();
             if form == StoredForm::Zstd {
-                let said = zstd::zstd_safe::get_frame_content_size(&whole).unwrap();
+                let said = zstd_safe::get_frame_content_size(&whole).unwrap();
                 assert_eq!(said, u64::try_from(content.len()).ok());
-                let frame = zstd::zstd_safe::find_frame_compressed_size(&stored).unwrap();
-                assert_eq!(frame, stored.len());
+                let frame = zstd_safe::find_frame_compressed_size(&pieces).unwrap();
+                assert_eq!(frame, pieces.len());
             }
-            // More than the content is a mistake, and a frame must not be cut off for it.
+            assert!(decode(form, pieces).unwrap()[..] == content, "{compression:?}");
+            // Another length than was told is a mistake, and must not become a file.
             let mut encoder = Encoder::new(compression, content.len()).unwrap();
-            encoder.write(&content).unwrap();
-            assert!(encoder.finish(&content[1..]).is_err());
+            let written = encoder.write(&content[1..]);
+            assert!(written.and_then(|()| encoder.end()).is_err());
+        }
+    }
+
+    #[test]
+    fn frames_one_after_the_other_are_one_content() {
+        let content = content();
+        for compression in [WalCompression::Zstd(1), WalCompression::Lz4] {
+            let halves = [&content[..400_000], &content[400_000..]];
+            let [(form, first), (_, second)] = halves.map(|half| stored(half, compression));
+            let both = [first, second].concat();
+            assert!(decode(form, both.clone()).unwrap()[..] == content, "{form:?}");
+            assert!(decode(form, both[..both.len() - 1].to_vec()).is_err(), "{form:?}");
         }
     }
 
@@ -229,19 +316,19 @@ mod tests {
     fn every_cut_and_flipped_byte_is_noticed() {
         let content = content();
         for compression in [WalCompression::Zstd(1), WalCompression::Lz4] {
-            let (form, stored) = encode(&content, compression).unwrap();
+            let (form, stored) = stored(&content, compression);
             let cuts = (0..stored.len()).step_by(997).chain([stored.len() - 1, stored.len() - 4]);
             for length in cuts.chain([stored.len() - 8]) {
                 assert!(decode(form, stored[..length].to_vec()).is_err(), "{form:?} cut {length}");
             }
-            let mut longer = stored.to_vec();
+            let mut longer = stored.clone();
             longer.push(0);
             assert!(decode(form, longer).is_err(), "{form:?} with a byte more");
             for at in (0..stored.len()).step_by(1009) {
-                let mut flipped = stored.to_vec();
+                let mut flipped = stored.clone();
                 flipped[at] ^= 0x10;
                 let outcome = decode(form, flipped);
-                assert!(outcome.map_or(true, |got| got == content), "{form:?} flipped {at}");
+                assert!(outcome.map_or(true, |got| got[..] == content), "{form:?} flipped {at}");
             }
         }
     }
@@ -256,7 +343,7 @@ mod tests {
         .take(1 << 20)
         .collect();
         for compression in [WalCompression::Zstd(1), WalCompression::Lz4] {
-            let (form, stored) = encode(&random, compression).unwrap();
+            let (form, stored) = stored(&random, compression);
             assert_eq!((form, stored.len()), (StoredForm::Plain, random.len()));
         }
     }

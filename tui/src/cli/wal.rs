@@ -53,16 +53,21 @@ pub fn fast(arguments: &[OsString]) -> Option<u8> {
     if let Some(side) = called_as(arguments) {
         return Some(guide(side, arguments));
     }
-    let side = match arguments.get(1)?.to_str()? {
-        "wal-push" => Side::Push,
-        "wal-get" => Side::Get,
-        _ => return None,
-    };
-    let words = Words::read(&arguments[2..])?;
-    match side {
-        Side::Push => push_request(&words).map(|request| push(&request)),
-        Side::Get => get_request(&words).map(|request| get(&request)),
+    let command = arguments.get(1)?.to_str()?;
+    if !matches!(command, "wal-push" | "wal-get" | "wal-ahead") {
+        return None;
     }
+    let words = Words::read(&arguments[2..])?;
+    match command {
+        "wal-push" => push_request(&words).map(|request| push(&request)),
+        "wal-get" => get_request(&words).map(|request| get(&request)),
+        _ => get_request(&words).map(|request| ahead(&request)),
+    }
+}
+
+/// What [`api::wal_get`] starts beside the server; nobody else calls it.
+fn ahead(request: &WalGet) -> u8 {
+    api::wal_ahead(request).map_or(EXIT_ERROR, |()| 0)
 }
 
 /// By the name the program is called by.
@@ -139,6 +144,7 @@ fn get_request(words: &Words) -> Option<WalGet> {
         place: words.destination.clone().map(WalPlace::Destination),
         data_directory: words.data_directory.clone(),
         prefetch: words.prefetch,
+        program: std::env::current_exe().ok(),
         rescued: words.rescued.clone(),
         until: words.until.clone(),
     })
@@ -165,6 +171,7 @@ fn guide(side: Side, arguments: &[OsString]) -> u8 {
             place: Some(WalPlace::File(file)),
             data_directory: words.data_directory.clone(),
             prefetch: words.prefetch,
+            program: std::env::current_exe().ok(),
             rescued: words.rescued.clone(),
             until: words.until.clone(),
         }),
@@ -208,6 +215,7 @@ pub fn run_get(global: &GlobalArgs, arguments: &WalGetArgs) -> Result<u8> {
         place: arguments.backup_destination.clone().map(WalPlace::Destination),
         data_directory: global.data_directory.clone(),
         prefetch: arguments.prefetch,
+        program: std::env::current_exe().ok(),
         rescued: arguments.rescued.clone(),
         until: arguments.until.clone(),
     }))

@@ -177,6 +177,15 @@ impl WalFileName {
             Self::Backup { .. } | Self::History(_) => None,
         }
     }
+
+    /// The segment, when it is a whole one.
+    #[must_use]
+    pub fn whole_segment(self) -> Option<SegmentName> {
+        match self {
+            Self::Segment(name) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for WalFileName {
