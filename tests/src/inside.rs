@@ -53,7 +53,7 @@ impl Repository {
             jobs: Some(1),
             compression: Some("lz4".to_owned()),
             // A look at the archive that fails counts as one that found nothing.
-            archive_timeout_s: Some(2),
+            archive_timeout_s: Some(20),
             ..BackupRequest::default()
         };
         blocking(async move {

@@ -15,6 +15,9 @@ use crate::pg::query::{column, optional_text, text};
 
 /// The advisory lock that backups of one instance exclude each other with: `pgdk`, 3.
 const LOCK: (i32, i32) = (0x7067_646B, 3);
+/// Two seconds in all.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// The server answers a ping within this, or it hangs.
 const PING_LIMIT: Duration = Duration::from_secs(60);
 const GRANTS: &str = "Use a superuser, or grant EXECUTE on pg_backup_start, pg_backup_stop (before 15: pg_start_backup, pg_stop_backup), pg_switch_wal and pg_create_restore_point to the role.";
@@ -74,14 +77,20 @@ impl BackupSession {
         facts(&self.row(&sql::BACKUP_SERVER, &[&self.name]).await?)
     }
 
-    /// Takes the advisory lock.
+    /// Takes the advisory lock. The session of a backup that has just failed may hold it for a
+    /// moment.
     ///
     /// # Errors
     /// `BackupRunning` with the name of the session that has it.
     pub async fn lock(&self) -> Result<()> {
-        let row = self.row(&sql::BACKUP_LOCK, &[&LOCK.0, &LOCK.1]).await?;
-        if column::<bool>(&row, "locked")? {
-            return Ok(());
+        for attempt in 0..LOCK_ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            let row = self.row(&sql::BACKUP_LOCK, &[&LOCK.0, &LOCK.1]).await?;
+            if column::<bool>(&row, "locked")? {
+                return Ok(());
+            }
         }
         let key = [i64::from(LOCK.0), i64::from(LOCK.1)];
         let holders = self.rows(&sql::BACKUP_LOCK_HOLDER, &[&key[0], &key[1]]).await?;

@@ -222,10 +222,10 @@ fn decode_zstd(stored: &[u8]) -> io::Result<Content> {
     Ok(Content::Read(content))
 }
 
-/// What the frames' headers say together.
+/// What the frames' headers say together; `None` when there is no frame.
 fn zstd_content_bytes(stored: &[u8]) -> Option<u64> {
     let (mut rest, mut sum) = (stored, 0_u64);
-    while !rest.is_empty() {
+    while !rest.is_empty() || sum == 0 {
         let (frame, behind) = rest.split_at(zstd_safe::find_frame_compressed_size(rest).ok()?);
         sum = sum.checked_add(zstd_safe::get_frame_content_size(frame).ok()??)?;
         rest = behind;
