@@ -212,7 +212,9 @@ impl Decoder {
     /// # Errors
     /// `InvalidData` when it is no frame, or one that cannot be decoded.
     pub fn frame(&mut self, stored: &[u8], content: &mut Vec<u8>) -> io::Result<Option<usize>> {
-        content.clear();
+        if self.codec != Codec::Lz4 {
+            content.clear();
+        }
         match &mut self.zstd {
             Some(zstd) => {
                 let Ok(length) = zstd::zstd_safe::find_frame_compressed_size(stored) else {
@@ -222,7 +224,15 @@ impl Decoder {
                 zstd.decompress_to_buffer(&stored[..length], content).map_err(invalid)?;
                 Ok(Some(length))
             }
-            None if self.codec == Codec::Lz4 => lz4_content(stored, content),
+            None if self.codec == Codec::Lz4 => {
+                // Filled from the last frame on: zeroing what is overwritten costs as much as
+                // decoding it.
+                content.resize(FRAME_BYTES + FRAME_EXTRA_BYTES, 0);
+                let mut filled = 0;
+                let outcome = lz4_content(stored, content, &mut filled);
+                content.truncate(filled);
+                outcome
+            }
             None => {
                 let length = stored.len().min(FRAME_BYTES);
                 content.extend_from_slice(&stored[..length]);
@@ -261,7 +271,8 @@ fn damaged_or_short(stored: &[u8], magic: &[u8; 4]) -> io::Result<Option<usize>>
     Ok(None)
 }
 
-fn lz4_content(stored: &[u8], content: &mut Vec<u8>) -> io::Result<Option<usize>> {
+/// Decodes into a buffer that has room for a frame; `filled` says how far it is.
+fn lz4_content(stored: &[u8], content: &mut [u8], filled: &mut usize) -> io::Result<Option<usize>> {
     let mut header = Vec::with_capacity(LZ4_HEADER_BYTES);
     lz4_frame(&[], &mut header)?;
     let header = &header[..LZ4_HEADER_BYTES];
@@ -288,14 +299,15 @@ fn lz4_content(stored: &[u8], content: &mut Vec<u8>) -> io::Result<Option<usize>
         let Some(block) = stored.get(at..at + length) else {
             return damaged_or_short(stored, &LZ4_MAGIC);
         };
-        let before = content.len();
-        if word & LZ4_PLAIN != 0 {
-            content.extend_from_slice(block);
+        let room = &mut content[*filled..];
+        *filled += if word & LZ4_PLAIN == 0 {
+            lz4_flex::block::decompress_into(block, room).map_err(invalid)?
         } else {
-            content.resize(before + FRAME_BYTES + FRAME_EXTRA_BYTES, 0);
-            let decoded = lz4_flex::block::decompress_into(block, &mut content[before..]);
-            content.truncate(before + decoded.map_err(invalid)?);
-        }
+            room.get_mut(..block.len())
+                .ok_or_else(|| invalid("a block is too long"))?
+                .copy_from_slice(block);
+            block.len()
+        };
         at += length;
     }
 }
