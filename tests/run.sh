@@ -9,6 +9,9 @@ cargo=$1
 
 "$cargo" build --locked --workspace --bins --tests --examples
 export PGDECK_EXAMPLES_BUILT=1
+# Gigabytes that were just built are still being written; the first fsync of a server with a
+# time limit would wait for all of them.
+sync
 if "$cargo" nextest --version >/dev/null 2>&1; then
     "$cargo" nextest run --locked --workspace
 else
