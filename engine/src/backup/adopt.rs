@@ -57,8 +57,10 @@ pub fn adopt(disk: &Disk, directory: &Path, block_bytes: u32) -> io::Result<Adop
             }
             continue;
         };
-        let Some(codec) = Codec::of_pack(&entry.name) else { continue };
+        // A journal without its pack takes the number, too: it may have stayed when the pack was
+        // removed.
         adopted.last_number = adopted.last_number.max(number);
+        let Some(codec) = Codec::of_pack(&entry.name) else { continue };
         let journal = directory.join(layout::journal_name(number));
         let lines = read_journal(disk, &journal)?;
         let packed = Pack { disk, path: &path, number, codec, block_bytes };
@@ -179,5 +181,19 @@ impl Pack<'_> {
             at += u64::try_from(read).unwrap_or(0);
         }
         Ok((size, digest.digest()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_journal_without_its_pack_is_not_given_again() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(layout::journal_name(3)), "").unwrap();
+        let adopted = adopt(&Disk::real(), directory.path(), 8192).unwrap();
+        assert_eq!(adopted.last_number, 3);
+        assert!(adopted.packs.is_empty());
     }
 }
