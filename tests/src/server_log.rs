@@ -35,7 +35,7 @@ const TAGS: [&str; 19] = [
 ];
 
 /// What every test may cause without saying so: text and reason.
-const BENIGN: [(&str, &str); 11] = [
+const BENIGN: [(&str, &str); 8] = [
     ("FATAL:  the database system is starting up", "something asked during a start"),
     ("FATAL:  the database system is shutting down", "something asked during a stop"),
     ("FATAL:  the database system is in recovery mode", "something asked after a crash"),
@@ -56,12 +56,6 @@ const BENIGN: [(&str, &str); 11] = [
         "FATAL:  terminating background worker",
         "a fast stop of the logical replication launcher in 13",
     ),
-    (
-        "FATAL:  archive command was terminated by signal 3",
-        "an immediate stop while a segment is archived",
-    ),
-    ("worker took too long to start; canceled", "autovacuum on a machine that is busy"),
-    ("autovacuum worker started without a worker entry", "the same, a moment later"),
 ];
 
 /// What a server may say once the test has stopped it in immediate mode or killed it.

@@ -12,12 +12,15 @@ use pgdeck_tests::{Deck, InstanceBuilder, Major, Repository, TestInstance};
 
 /// What PostgreSQL says while archiving is on and goes nowhere yet.
 const NOWHERE: &str = "archive_mode enabled, yet";
+/// How a server that is ended at once treats the command that runs at this moment.
+const CUT_OFF: &str = "archive command was terminated by signal 3";
 
 fn archiving(major: Major) -> InstanceBuilder {
     TestInstance::builder(major)
         .setting("wal_level", "replica")
         .setting("archive_mode", "on")
         .allow_log(NOWHERE)
+        .allow_log(CUT_OFF)
 }
 
 fn private(instance: &TestInstance, name: &str) -> PathBuf {
@@ -113,7 +116,8 @@ fn after_a_reload_a_segment_is_proven_to_arrive() {
 
 #[test]
 fn archive_mode_needs_a_restart_and_until_then_the_check_says_so() {
-    let instance = TestInstance::builder(Major::V16).setting("archive_mode", "off").start();
+    let instance =
+        TestInstance::builder(Major::V16).setting("archive_mode", "off").allow_log(CUT_OFF).start();
     let destination = private(&instance, "backup");
     let deck = Deck::of(&instance);
     let before = deck.run(["check"]).finish().expect_code(2);
