@@ -1,9 +1,20 @@
 //! Markers in the life of a repository's instance: numbers in the table `marker`, by which a
 //! recovered server tells how far it came.
 
-use crate::Repository;
+use crate::{InstanceBuilder, Repository, StopMode};
 
 impl Repository {
+    /// Markers 1 to 4 behind a full backup; the instance is stopped.
+    #[must_use]
+    pub fn stopped_behind_markers(builder: InstanceBuilder) -> Self {
+        let repository = Self::start_with(builder);
+        repository.instance.sql("postgres", "create table marker (n int)");
+        repository.backup(&["--type", "full"]);
+        (1..=4).for_each(|number| repository.mark(number));
+        repository.instance.stop(StopMode::Fast);
+        repository
+    }
+
     /// Commits a number, and makes the restore point `after NUMBER` behind it.
     pub fn mark(&self, number: u32) {
         // Two commands: in one the restore point would come before the commit.

@@ -15,12 +15,7 @@ use serde_json::Value;
 fn stopped(major: Major) -> Repository {
     let builder =
         TestInstance::builder(major).configuration_elsewhere().initdb_option("--wal-segsize=1");
-    let repository = Repository::start_with(builder);
-    repository.instance.sql("postgres", "create table marker (n int)");
-    repository.backup(&["--type", "full"]);
-    (1..=4).for_each(|number| repository.mark(number));
-    repository.instance.stop(StopMode::Fast);
-    repository
+    Repository::stopped_behind_markers(builder)
 }
 
 /// A command on the cluster that is named by its configuration, as on Debian; nothing else

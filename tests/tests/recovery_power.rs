@@ -66,6 +66,14 @@ impl Before {
         tree(&self.places.iter().map(PathBuf::as_path).collect::<Vec<&Path>>())
     }
 
+    /// Undoing works, or has nothing left to do, and the old data is back.
+    fn assert_undone_after(&self, cut: &str) {
+        let undone = self.scene.step("undo");
+        let is_undone = undone.text.contains("OK: ") || undone.text.contains("recovery_none");
+        assert!(is_undone, "{cut}: {}", undone.text);
+        self.assert_as_before(cut);
+    }
+
     #[track_caller]
     fn assert_as_before(&self, round: &str) {
         assert_same(&self.now(), &self.old, round);
@@ -138,10 +146,7 @@ fn cut_on_the_way_there() {
         if at % 2 == 0 {
             converges(scene, plan, cut);
         }
-        let undone = scene.step("undo");
-        let is_undone = undone.text.contains("OK: ") || undone.text.contains("recovery_none");
-        assert!(is_undone, "{cut}: {}", undone.text);
-        before.assert_as_before(cut);
+        before.assert_undone_after(cut);
     }
     scene.start();
     assert_eq!(scene.markers(), "a b c");
@@ -160,10 +165,7 @@ fn cut_on_the_way_back() {
         let can_start = scene.data().join("global/pg_control").exists();
         let is_whole = before.old.keys().all(|path| path.exists());
         assert!(!can_start || is_whole || scene.data().join("recovery.signal").exists(), "{cut}");
-        let undone = scene.step("undo");
-        let is_undone = undone.text.contains("OK: ") || undone.text.contains("recovery_none");
-        assert!(is_undone, "{cut}: {}", undone.text);
-        before.assert_as_before(cut);
+        before.assert_undone_after(cut);
     }
     scene.start();
     assert_eq!(scene.markers(), "a b c");

@@ -9,12 +9,7 @@ use pgdeck_tests::{Major, Recovered, Refusal, Repository, StopMode, TestInstance
 /// Markers 1 to 4 behind a backup; the instance is stopped.
 fn stopped(major: Major) -> Repository {
     let builder = TestInstance::builder(major).initdb_option("--wal-segsize=1");
-    let repository = Repository::start_with(builder);
-    repository.instance.sql("postgres", "create table marker (n int)");
-    repository.backup(&["--type", "full"]);
-    (1..=4).for_each(|number| repository.mark(number));
-    repository.instance.stop(StopMode::Fast);
-    repository
+    Repository::stopped_behind_markers(builder)
 }
 
 #[track_caller]
