@@ -136,6 +136,9 @@ impl Monitor {
     /// Runs until the engine drops its end of the orders.
     pub async fn run(mut self) {
         let mut tick = self.ticker();
+        // No order is answered before it is known whose the instance is, and what its journal says.
+        tick.tick().await;
+        self.look().await;
         loop {
             tokio::select! {
                 order = self.orders.recv() => {
@@ -190,10 +193,7 @@ impl Monitor {
                 let _ = reply.send(self.query_text(&target).await);
             }
             Order::Operations(reply) => {
-                let _ = reply.send(match self.memory.handle() {
-                    Some(journal) => journal.operations(OPERATIONS_MAX).await,
-                    None => Ok(Vec::new()),
-                });
+                let _ = reply.send(self.operations().await);
             }
             Order::Journal(reply) => {
                 self.memory.tend(&self.owner).await;
@@ -201,6 +201,15 @@ impl Monitor {
             }
         }
         false
+    }
+
+    /// The operations log. That nothing was done is said only by the journal.
+    async fn operations(&mut self) -> Result<Vec<OperationRecord>> {
+        self.memory.tend(&self.owner).await;
+        match self.memory.handle() {
+            Some(journal) => journal.operations(OPERATIONS_MAX).await,
+            None => self.memory.error().map_or(Ok(Vec::new()), |error| Err(error.clone())),
+        }
     }
 
     async fn look(&mut self) {
