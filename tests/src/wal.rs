@@ -195,6 +195,21 @@ pub fn archived(destination: &Path) -> Vec<String> {
     names
 }
 
+/// The file of a segment in the archive of a destination.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+#[track_caller]
+pub fn stored(destination: &Path, segment: &str) -> PathBuf {
+    let is_it = |name: &String| {
+        *name == segment || *name == format!("{segment}.zst") || *name == format!("{segment}.lz4")
+    };
+    let name = archived(destination).into_iter().find(is_it);
+    let name = name.unwrap_or_else(|| panic!("{segment} is not in the archive"));
+    destination.join("archived_wal").join(name)
+}
+
 /// A refusal: nothing on standard output, three lines on standard error.
 ///
 /// # Panics

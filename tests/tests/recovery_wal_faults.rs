@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use pgdeck_tests::spread::columns;
+use pgdeck_tests::wal::stored;
 use pgdeck_tests::{Finished, Major, Recovered, Repository, StopMode, TestInstance};
 use serde_json::Value;
 
@@ -94,7 +95,7 @@ impl Scene {
             // A clean stop needs none but that of its checkpoint.
             fs::remove_file(&old).unwrap();
         }
-        let stored = stored(&repository, &segment);
+        let stored = stored(repository.destination(), &segment);
         Self { repository, kinds, stored, foreign: OnceCell::new() }
     }
 
@@ -148,17 +149,6 @@ fn kinds(repository: &Repository, before: &str, behind: &str) -> Vec<Kind> {
         Kind { before: Some((words(&["--immediate"]), "")), behind: None },
         Kind { before: None, behind: None },
     ]
-}
-
-/// The file of a segment in the archive.
-fn stored(repository: &Repository, segment: &str) -> PathBuf {
-    let archive = repository.destination().join("archived_wal");
-    let entries = fs::read_dir(&archive).unwrap().flatten().map(|entry| entry.path());
-    let is_it = |path: &PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        name == segment || name == format!("{segment}.zst") || name == format!("{segment}.lz4")
-    };
-    entries.into_iter().find(is_it).unwrap_or_else(|| panic!("{segment} is not in the archive"))
 }
 
 /// The archived file of this name of another cluster.

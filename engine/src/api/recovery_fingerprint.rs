@@ -11,7 +11,7 @@ use super::{
 
 impl RecoveryPlan {
     /// A number over what must not change between the yes and the doing. What grows while a
-    /// server is running (the latest position, what is lost, room) is not part of it.
+    /// server is running (the latest position, what is lost, room, memory) is not part of it.
     #[must_use]
     pub fn fingerprint(&self) -> u32 {
         let grows = self.target == RecoveryTarget::Latest && self.replaced.is_none();
@@ -70,6 +70,7 @@ mod tests {
         same.space.clear();
         same.lost.commits = 99;
         same.estimate = Estimate::default();
+        same.buffers = None;
         assert_eq!(same.fingerprint(), number);
         let changes: [fn(&mut RecoveryPlan); 7] = [
             |plan| plan.stop.record = Some(lsn("16/B374D850")),

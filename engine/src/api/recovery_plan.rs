@@ -116,6 +116,16 @@ pub struct SettingNeed {
     pub configured: i64,
 }
 
+/// Shared buffers that are larger while WAL is replayed. The server has them until it is started
+/// again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayBuffers {
+    /// Bytes, whole megabytes.
+    pub bytes: u64,
+    /// Bytes without the recovery.
+    pub configured_bytes: u64,
+}
+
 /// How long it is expected to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -182,6 +192,9 @@ pub struct RecoveryPlan {
     pub owner: String,
     /// Settings that are raised.
     pub settings: Vec<SettingNeed>,
+    /// Larger shared buffers, where that makes a long replay faster.
+    #[serde(default)]
+    pub buffers: Option<ReplayBuffers>,
     /// Fingerprint of the keystore generation that is needed.
     pub keystore_fingerprint: Option<String>,
     /// Files to restore.
@@ -237,6 +250,7 @@ impl RecoveryPlan {
             new_directories: Vec::new(),
             owner: "postgres".into(),
             settings: Vec::new(),
+            buffers: None,
             keystore_fingerprint: None,
             files: 0,
             restore_bytes: 0,

@@ -12,7 +12,7 @@ use super::site::RecoverySite;
 use super::state::{self, StateDocument};
 use super::undo;
 use crate::api::{
-    Error, ErrorCode, Lsn, RecoveryAction, RecoveryPhase, RecoveryPlan, RecoveryRole, Result,
+    Error, ErrorCode, Lsn, RecoveryAction, RecoveryPhase, RecoveryPlan, RecoveryRole, Result, bytes,
 };
 use crate::backup::site::BackupSite;
 use crate::instance::lifecycle::Site;
@@ -198,6 +198,10 @@ pub(super) fn describe(end: End, document: &StateDocument, pushed: &Pushed) -> S
         ),
     };
     let is_promoted = matches!(end, End::Promoted(_));
+    if let Some(buffers) = document.state.plan.buffers.filter(|_| is_promoted) {
+        let size = bytes(buffers.bytes);
+        text.push_str(&format!("; shared_buffers is {size} until the server is started again"));
+    }
     if is_promoted && document.state.plan.action != RecoveryAction::Promote {
         text.push_str(
             "; it could not wait there, because it took no read-only connections yet, or somebody \

@@ -133,6 +133,9 @@ pub fn settings(
             }
         }
     }
+    if let Some(buffers) = plan.buffers {
+        set("shared_buffers", &format!("{}MB", buffers.bytes >> 20));
+    }
     for need in plan.settings.iter().filter(|need| need.configured < need.needed) {
         set(&need.name, &need.needed.to_string());
     }
@@ -389,5 +392,9 @@ mod tests {
             configured: 100,
         }];
         assert_eq!(lines(&plan, &Conf::default()).last().unwrap(), "max_connections=200");
+        plan.settings.clear();
+        plan.buffers =
+            Some(crate::api::ReplayBuffers { bytes: 300 << 20, configured_bytes: 128 << 20 });
+        assert_eq!(lines(&plan, &Conf::default()).last().unwrap(), "shared_buffers=300MB");
     }
 }

@@ -11,6 +11,7 @@ use crate::api::{
     Error, ErrorCode, InstanceState, InstanceStatus, JobProgress, Lsn, RecoveryPlan, RecoveryRole,
     Result, TimelineId,
 };
+use crate::backup::chain::Chain;
 use crate::instance::lifecycle::Site;
 use crate::instance::lifecycle::start::startup_title;
 use crate::jobs::runner::Reporter;
@@ -181,6 +182,18 @@ impl Watch<'_> {
             ..JobProgress::default()
         });
     }
+}
+
+/// Where replay begins, and how large segments are.
+///
+/// # Errors
+/// `RepositoryDamaged` when the backup does not say.
+pub(super) fn start(chain: &Chain) -> Result<(Lsn, SegmentSize)> {
+    let unknown = || Error::new(ErrorCode::RepositoryDamaged, "the backup does not say its start");
+    let head = chain.head().ok_or_else(unknown)?;
+    let from = head.document.start_lsn.parse().map_err(|_| unknown())?;
+    let bytes = head.document.cluster.wal_segment_bytes;
+    Ok((from, SegmentSize::from_bytes(bytes).unwrap_or(SegmentSize::DEFAULT)))
 }
 
 /// Where a timeline ends in the history of the newest one in `pg_wal`. A promoted server's own is

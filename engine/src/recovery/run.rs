@@ -13,14 +13,13 @@ use super::restore::{self, Existing, Progress, Restored};
 use super::server::Starting;
 use super::site::RecoverySite;
 use super::state::StateDocument;
-use super::{act, aside, check, rescue, server, settle, telling};
+use super::{act, aside, check, replay, rescue, server, settle, telling};
 use crate::api::{
     Error, ErrorCode, JobProgress, Lsn, OldData, RecoveryPhase, RecoveryPlan, RecoveryState, Result,
 };
 use crate::backup::chain::Chain;
 use crate::instance::lifecycle;
 use crate::jobs::runner::{JobContext, JobControl, Reporter};
-use crate::pg::wal::SegmentSize;
 use crate::sys::lock::{Attempt, LockFile};
 
 /// How a recovery ended.
@@ -308,7 +307,7 @@ impl Run<'_> {
     async fn replay(&mut self) -> Result<Outcome> {
         self.replay_began = self.starting.as_ref().map(|_| Instant::now());
         let starting = self.starting.take();
-        let (from, segment_size) = self.work(|_, _, chain| replay_start(chain)).await?;
+        let (from, segment_size) = self.work(|_, _, chain| replay::start(chain)).await?;
         let server = server::site_of(self.site, self.plan());
         let watch = Watch {
             server: &server,
@@ -318,8 +317,26 @@ impl Run<'_> {
             reporter: &self.reporter,
             stop: &self.progress.stop,
         };
-        let reached = watch.run(starting).await?;
-        Ok(Outcome::Reached(reached))
+        match watch.run(starting).await {
+            Ok(reached) => Ok(Outcome::Reached(reached)),
+            Err(error) => {
+                self.distrust_buffers(&error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A server that ended may have had too little memory: the next try goes with its own buffers.
+    async fn distrust_buffers(&mut self, error: &Error) {
+        if error.code != ErrorCode::ReplayFailed || self.plan().buffers.is_none() {
+            return;
+        }
+        // Not written down they are tried again, no worse than this time.
+        let _ = self
+            .work(|site, document, _| {
+                document.update(&site.backup.disk, |document| document.state.plan.buffers = None)
+            })
+            .await;
     }
 
     async fn finish(&mut self, end: End) -> Result<Outcome> {
@@ -368,15 +385,6 @@ impl Run<'_> {
     fn tell(&self, phase: &str) {
         self.reporter.report(JobProgress { phase: phase.to_owned(), ..JobProgress::default() });
     }
-}
-
-/// Where replay begins, and how large segments are.
-fn replay_start(chain: &Chain) -> Result<(Lsn, SegmentSize)> {
-    let unknown = || Error::new(ErrorCode::RepositoryDamaged, "the backup does not say its start");
-    let head = chain.head().ok_or_else(unknown)?;
-    let from = head.document.start_lsn.parse().map_err(|_| unknown())?;
-    let bytes = head.document.cluster.wal_segment_bytes;
-    Ok((from, SegmentSize::from_bytes(bytes).unwrap_or(SegmentSize::DEFAULT)))
 }
 
 fn panicked(reason: &str) -> Error {

@@ -1,4 +1,4 @@
-//! Memory for much at once: in large pages, where the system has them.
+//! Memory for much at once: in large pages, where the system has them; and how much there is.
 //!
 //! Fresh memory in small pages costs as much as reading a file into it.
 
@@ -6,6 +6,7 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 
 use memmap2::{Advice, MmapMut};
+use sysinfo::{MemoryRefreshKind, System};
 
 /// Bytes that begin as zeros.
 #[derive(Debug)]
@@ -47,6 +48,23 @@ impl DerefMut for Memory {
     }
 }
 
+/// Bytes that programs may still take: of the machine, or of the control group this one is in,
+/// when that may have less. 0 when the system does not say.
+#[must_use]
+pub fn available() -> u64 {
+    let Ok(mut system) = System::new() else { return 0 };
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
+    system.available_memory().min(limit)
+}
+
+/// Whether a process with the limits of this one is given so much address space at once. Without
+/// overcommitting, or under `RLIMIT_AS`, less may be given than is available.
+#[must_use]
+pub fn can_be_mapped(bytes: u64) -> bool {
+    usize::try_from(bytes).is_ok_and(|bytes| MmapMut::map_anon(bytes.max(1)).is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +81,13 @@ mod tests {
             memory.truncate(1);
             assert_eq!(memory.len(), bytes.min(1));
         }
+    }
+
+    #[test]
+    fn what_is_available_can_be_mapped() {
+        let available = available();
+        assert!(available > 1 << 20, "{available}");
+        assert!(can_be_mapped(1 << 20));
+        assert!(!can_be_mapped(1 << 60), "more than processors address");
     }
 }

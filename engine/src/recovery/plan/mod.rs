@@ -1,5 +1,6 @@
 //! What a recovery will do, proven before anything is touched. Blocking; as the owner.
 
+mod buffers;
 mod estimate;
 mod explain;
 mod lost;
@@ -112,7 +113,10 @@ pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPl
     let replay_bytes = chosen.stop.reached.bytes_since(chosen.start);
     let restore_bytes = chosen.backup.sizes.cluster_bytes;
     let estimate = estimate::estimate(site, &destination, chosen.backup, jobs, replay_bytes);
-    let settings = settings::needed(site, &chosen, &place.directory)?;
+    let conf = settings::restored_conf(site, &chosen, &place.directory)?;
+    let settings = settings::needed(site, &chosen, conf.as_ref());
+    let buffers =
+        buffers::decide(site, &request.role, conf.as_ref(), restore_bytes, replay_bytes);
     let mut warnings = chosen.stop.notes.clone();
     warnings.extend(place.warnings.iter().cloned());
     warnings.extend(target::warnings(&known, request, &chosen));
@@ -138,6 +142,7 @@ pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPl
         new_directories: place.new_directories,
         owner: site.backup.credentials.name().to_owned(),
         settings,
+        buffers,
         keystore_fingerprint: chosen.backup.keystore_fingerprint.clone(),
         files: chosen.backup.sizes.files,
         restore_bytes,
@@ -177,12 +182,13 @@ pub fn further(
     let destination = site.backup.destination(request.destination.as_deref())?;
     let known = Known::read(site, &destination)?;
     let chosen = target::choose(&known, request)?;
+    let conf = settings::restored_conf(site, &chosen, directory)?;
     Ok(Further {
         stop: stop_point(request, &chosen),
         wal: runs(&chosen.legs),
         lost: lost::lost(&known.sources, &chosen)?,
         replay_bytes: chosen.stop.reached.bytes_since(chosen.start),
-        settings: settings::needed(site, &chosen, directory)?,
+        settings: settings::needed(site, &chosen, conf.as_ref()),
     })
 }
 

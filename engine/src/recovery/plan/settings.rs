@@ -35,28 +35,25 @@ const SETTINGS: [(&str, i64, OfSource); 5] = [
     ("max_locks_per_transaction", 64, |one| one.max_locks_per_transaction),
 ];
 
-/// The settings that must be raised for replay up to the stop point, in `directory`.
-///
-/// # Errors
-/// As reading the backup.
+/// The settings that must be raised for replay up to the stop point. `conf` is the configuration
+/// as it will be.
 pub(super) fn needed(
     site: &RecoverySite,
     chosen: &Chosen<'_>,
-    directory: &Path,
-) -> Result<Vec<SettingNeed>> {
+    conf: Option<&Conf>,
+) -> Vec<SettingNeed> {
     let mut sources: Vec<SourceSettings> = control_settings(site, chosen).into_iter().collect();
     let facts = chosen.legs.iter().filter_map(|leg| leg.facts.as_ref().ok());
     let before =
         facts.flat_map(SegmentFacts::changes).filter(|change| change.lsn < chosen.stop.reached);
     sources.extend(before.map(|change| change.settings));
     if sources.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let conf = restored_conf(site, chosen, directory)?;
     let mut needs = Vec::new();
     for (name, default, of) in SETTINGS {
         let needed = sources.iter().map(|one| i64::from(of(one))).max().unwrap_or(0);
-        let text = conf.as_ref().and_then(|conf| conf.value(name));
+        let text = conf.and_then(|conf| conf.value(name));
         let configured = text
             .and_then(|text| as_int_with_unit(text, BaseUnit::Number))
             .map_or(default, i64::from);
@@ -64,7 +61,7 @@ pub(super) fn needed(
             needs.push(SettingNeed { name: name.to_owned(), needed, configured });
         }
     }
-    Ok(needs)
+    needs
 }
 
 /// What the backup's control file says.
@@ -84,7 +81,10 @@ fn control_settings(site: &RecoverySite, chosen: &Chosen<'_>) -> Option<SourceSe
 
 /// The configuration as it will be: the backup's files in the data directory, others as they
 /// are on this machine. `None` when it cannot be read.
-fn restored_conf(
+///
+/// # Errors
+/// As reading the backup.
+pub(super) fn restored_conf(
     site: &RecoverySite,
     chosen: &Chosen<'_>,
     data_directory: &Path,

@@ -1,0 +1,97 @@
+//! A long replay has larger shared buffers than the server's own, where that is safe; they go with
+//! the next start.
+
+// Clippy excuses functions marked as tests, not the helpers beside them.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+
+use pgdeck_tests::wal::stored;
+use pgdeck_tests::{Major, Repository, StopMode, TestInstance};
+
+const BUFFERS: &str = "show shared_buffers";
+const OWN: &str = "16MB";
+/// Segments of 16 MB; replays of less than 256 MB are not worth it.
+const MANY: u32 = 17;
+
+/// A stopped instance with so many segments behind its backup, all of them in the archive alone.
+fn behind_segments(major: Major, count: u32, setting: (&str, &str)) -> Repository {
+    let builder = TestInstance::builder(major)
+        .setting("shared_buffers", OWN)
+        .setting(setting.0, setting.1)
+        .setting("max_wal_size", "64MB")
+        .setting("min_wal_size", "32MB");
+    let repository = Repository::start_with(builder);
+    repository.instance.sql("postgres", "create table marker (n int)");
+    repository.backup(&["--type", "full"]);
+    for number in 1..=count {
+        repository.mark(number);
+        repository.instance.sql("postgres", "select pg_switch_wal()");
+    }
+    repository.archive();
+    repository.instance.stop(StopMode::Fast);
+    repository
+}
+
+fn megabytes(text: &str) -> u32 {
+    text.strip_suffix("MB").unwrap_or_else(|| panic!("{text} are no megabytes")).parse().unwrap()
+}
+
+/// The plan says it, the server has it while it replays and until it is started again.
+fn raised_for_the_replay(major: Major) {
+    let repository = behind_segments(major, MANY, ("huge_pages", "try"));
+    let plan = repository.dry_run::<&str>(&[]);
+    let bytes = plan["buffers"]["bytes"].as_u64().unwrap();
+    assert!(bytes >= plan["restore_bytes"].as_u64().unwrap(), "{plan:#}");
+    assert_eq!(plan["buffers"]["configured_bytes"].as_u64(), Some(16 << 20));
+    let text = repository.recover(&["--dry-run"]).finish().expect_code(0).stdout;
+    assert!(text.contains("raises       shared_buffers from 16 MB to "), "{text}");
+
+    let recovered = repository.recovered_in_place::<&str>(&[]);
+    assert_eq!(u64::from(megabytes(&recovered.query(BUFFERS))), bytes >> 20);
+    assert_eq!(recovered.markers().split(' ').count(), MANY as usize);
+    let promoted = repository.recover(&["promote"]).finish().expect_code(0);
+    let told = format!("shared_buffers is {} MB until the server is started again", bytes >> 20);
+    assert!(promoted.stdout.contains(&told), "{}", promoted.stdout);
+    repository.instance.restart();
+    assert_eq!(repository.instance.query_one_text("postgres", BUFFERS), OWN);
+}
+
+pgdeck_tests::for_every_major! { raised_for_the_replay }
+
+/// A short replay, and huge pages that are set aside for what is configured.
+#[test]
+fn not_raised_without_need_or_against_the_configuration() {
+    let repository = behind_segments(Major::V15, 3, ("huge_pages", "try"));
+    assert!(repository.dry_run::<&str>(&[])["buffers"].is_null());
+    assert_eq!(repository.recovered::<&str>(&[]).query(BUFFERS), OWN);
+
+    let repository = behind_segments(Major::V15, MANY, ("shared_memory_type", "sysv"));
+    assert!(repository.dry_run::<&str>(&[])["buffers"].is_null());
+    assert_eq!(repository.recovered::<&str>(&[]).query(BUFFERS), OWN);
+}
+
+/// A standby stays one, with the buffers its configuration says.
+#[test]
+fn a_standby_has_its_own() {
+    let repository = behind_segments(Major::V17, MANY, ("huge_pages", "try"));
+    assert!(repository.dry_run(&["--standby"])["buffers"].is_null());
+    assert_eq!(repository.recovered(&["--standby"]).query(BUFFERS), OWN);
+}
+
+/// When a replay fails nobody knows whether it was for want of memory: the next try goes without.
+#[test]
+fn the_second_try_goes_with_its_own() {
+    let repository = behind_segments(Major::V16, MANY, ("huge_pages", "try"));
+    let path = stored(repository.destination(), "00000001000000000000000A");
+    let bytes = fs::read(&path).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[bytes.len() / 2] ^= 0x10;
+    fs::write(&path, damaged).unwrap();
+    let failed = repository.recover(&["--yes"]).finish().expect_code(2);
+    assert!(failed.stderr.contains("replay ended"), "{}", failed.stderr);
+    fs::write(&path, bytes).unwrap();
+    let recovered = repository.recovered_in_place::<&str>(&[]);
+    assert_eq!(recovered.markers().split(' ').count(), MANY as usize);
+    assert_eq!(recovered.query(BUFFERS), OWN);
+}
