@@ -1,4 +1,5 @@
-//! Replay: the same server, the same segments, another `restore_command`.
+//! Replay: the same server, the same segments, another `restore_command`; and what a recovery sets
+//! besides, larger shared buffers.
 //!
 //! A cluster is restored and brought to the end of its backup once. For each command a copy of
 //! it is started with a target some segments later, where it shuts down. The time is from the
@@ -20,6 +21,8 @@ const SEGMENTS: usize = 64;
 const SEGMENTS_BRIEF: usize = 20;
 /// The archive as it is, and the copy that replays.
 pub(super) const PLACES: &[&str] = &["plain-wal", "replayed"];
+/// Where a recovery is planned and never made.
+const PLANNED: &str = "planned";
 /// What the server says when a segment has come, and before it stops.
 const CAME: &str = "restored log file \"";
 const STOPPED: &str = "recovery stopping ";
@@ -27,7 +30,9 @@ const STOPPED: &str = "recovery stopping ";
 /// How segments come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Method {
-    /// pgdeck's command as `recover` sets it, from its archive with zstd.
+    /// As `recover` sets it: its command, from its archive with zstd, and shared buffers.
+    Recover,
+    /// Its command alone, with the shared buffers of the instance.
     LookAhead,
     /// The same without looking ahead.
     OneByOne,
@@ -35,18 +40,28 @@ pub(super) enum Method {
     Zstd,
     /// `cp` from an archive that is not compressed.
     Copy,
+    /// The same with the shared buffers that `recover` sets.
+    CopyLarger,
 }
 
-pub(super) const METHODS: [Method; 4] =
-    [Method::LookAhead, Method::OneByOne, Method::Zstd, Method::Copy];
+pub(super) const METHODS: [Method; 6] = [
+    Method::Recover,
+    Method::LookAhead,
+    Method::OneByOne,
+    Method::Zstd,
+    Method::Copy,
+    Method::CopyLarger,
+];
 
 impl Method {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::LookAhead => "zstd    pgdeck, looking ahead",
-            Self::OneByOne => "zstd    pgdeck, not ahead",
+            Self::Recover => "zstd    pgdeck, as it recovers",
+            Self::LookAhead => "zstd    pgdeck, the same shared_buffers",
+            Self::OneByOne => "zstd    pgdeck, and not ahead",
             Self::Zstd => "zstd    zstd -dcq",
             Self::Copy => "none    cp",
+            Self::CopyLarger => "none    cp, larger shared_buffers",
         }
     }
 
@@ -54,11 +69,15 @@ impl Method {
         let archive = tools::destination(Tool::Pgdeck, cluster).join("archived_wal");
         let plain = cluster.beside(PLACES[0]);
         match self {
-            Self::LookAhead => own.to_owned(),
+            Self::Recover | Self::LookAhead => own.to_owned(),
             Self::OneByOne => own.replace("--prefetch 4", "--prefetch 0"),
             Self::Zstd => format!("zstd -dcq {}/%f.zst > \"%p\"", archive.display()),
-            Self::Copy => format!("cp {}/%f \"%p\"", plain.display()),
+            Self::Copy | Self::CopyLarger => format!("cp {}/%f \"%p\"", plain.display()),
         }
+    }
+
+    fn has_larger_buffers(self) -> bool {
+        matches!(self, Self::Recover | Self::CopyLarger)
     }
 }
 
@@ -76,11 +95,14 @@ pub(super) fn measure(
     host::empty_directory(&restored)?;
     host::run(&mut restore::copy(tools, cluster, &restored))?;
     let own = own_command(&restored)?;
+    let megabytes = own_buffers(tools, cluster, &target)?;
+    crate::say(&format!("a recovery up to there has {megabytes} MB of shared_buffers"));
     for run in 1..=options.runs {
         crate::say(&format!("replay, run {run} of {}", options.runs));
         for method in METHODS {
             let command = method.command(&own, cluster);
-            match replay(cluster, &command, &target) {
+            let buffers = method.has_larger_buffers().then_some(megabytes);
+            match replay(cluster, &command, buffers, &target) {
                 Ok(figure) => {
                     crate::say(&format!(
                         "  {}: {} segments in {:.2} s, {:.2} CPU s",
@@ -143,15 +165,34 @@ fn own_command(restored: &Path) -> Result<String, String> {
     Err(format!("another restore_command than expected: {command}"))
 }
 
-fn replay(cluster: &Cluster, restore_command: &str, target: &str) -> Result<Figure, String> {
+/// Megabytes of `shared_buffers` that the plan of the same replay has.
+fn own_buffers(tools: &Tools, cluster: &Cluster, target: &str) -> Result<u64, String> {
+    let mut command = tools.pgdeck(cluster, "recover");
+    command.arg("--to").arg(cluster.beside(PLANNED));
+    command.args(["--lsn", target, "--dry-run", "--json"]);
+    let planned = host::run(&mut command)?;
+    let plan: serde_json::Value =
+        serde_json::from_str(&planned).map_err(|error| error.to_string())?;
+    let bytes = plan["buffers"]["bytes"].as_u64();
+    bytes.map(|bytes| bytes >> 20).ok_or_else(|| format!("it has its own: {planned}"))
+}
+
+fn replay(
+    cluster: &Cluster,
+    restore_command: &str,
+    megabytes: Option<u64>,
+    target: &str,
+) -> Result<Figure, String> {
     let copy = cluster.beside(PLACES[1]);
     if copy.exists() {
         fs::remove_dir_all(&copy).map_err(|error| error.to_string())?;
     }
     let mut command = host::command("cp");
     host::run(command.arg("-a").arg(cluster.beside(RESTORED)).arg(&copy))?;
+    let larger = megabytes.map(|count| format!("shared_buffers = {count}MB\n"));
+    let larger = larger.unwrap_or_default();
     let settings = format!(
-        "restore_command = '{}'\nrecovery_target_lsn = '{target}'\n\
+        "restore_command = '{}'\n{larger}recovery_target_lsn = '{target}'\n\
          recovery_target_action = shutdown\nrecovery_target_timeline = 'current'\n\
          archive_mode = off\nport = 6498\nlog_line_prefix = '%m '\n",
         restore_command.replace('\'', "''")

@@ -103,7 +103,7 @@ fn goals(results: &Results<What>) -> Vec<Goal> {
         let best = results.best(&What::Replay(method), None);
         best.map(|best| segments(&best) / best.figure.wall)
     };
-    let own = rate(replay::Method::LookAhead).zip(rate(replay::Method::Copy));
+    let own = rate(replay::Method::Recover).zip(rate(replay::Method::Copy));
     goal("replay, times that of cp".into(), own.map(|(own, cp)| own / cp), Limit::AtLeast(1.5));
     let plan = results.best(&What::Plan, Some(Tool::Pgdeck));
     let name = format!("dry run over {} segments, s", plan::SEGMENTS);

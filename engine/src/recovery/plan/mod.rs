@@ -115,8 +115,7 @@ pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPl
     let estimate = estimate::estimate(site, &destination, chosen.backup, jobs, replay_bytes);
     let conf = settings::restored_conf(site, &chosen, &place.directory)?;
     let settings = settings::needed(site, &chosen, conf.as_ref());
-    let buffers =
-        buffers::decide(site, &request.role, conf.as_ref(), restore_bytes, replay_bytes);
+    let buffers = buffers::decide(site, &request.role, conf.as_ref(), restore_bytes, replay_bytes);
     let mut warnings = chosen.stop.notes.clone();
     warnings.extend(place.warnings.iter().cloned());
     warnings.extend(target::warnings(&known, request, &chosen));
