@@ -24,6 +24,7 @@ use pgdeck_engine::pg::control_file;
 use pgdeck_engine::pg::wal::{BackupHistory, Segment, SegmentName, SegmentSize, TimelineHistory};
 use pgdeck_engine::sys::disk::Disk;
 use pgdeck_engine::sys::faults::Plan;
+use pgdeck_engine::sys::memory::Scratch;
 use pgdeck_engine::wal::index::SegmentIndex;
 use pgdeck_engine::wal::store::{self, StoredForm};
 use pgdeck_tests::{Major, Repository};
@@ -268,7 +269,7 @@ fn readers_of_bytes_survive_any_damage() {
     names.sort();
     let name = SegmentName::parse(names[0].trim_end_matches(".zst")).unwrap();
     let stored = fs::read(archive.join(&names[0])).unwrap();
-    let segment = store::decode(StoredForm::Zstd, stored.clone()).unwrap();
+    let segment = store::decode(StoredForm::Zstd, stored.clone(), &Scratch::default()).unwrap();
     let full = labels[0].directory(repository.destination());
     let mut files: Vec<Vec<u8>> = ["backup.json", "backup_label", "pg_control", "backup_manifest"]
         .iter()
@@ -279,6 +280,8 @@ fn readers_of_bytes_survive_any_damage() {
     files.push(stored);
     let version = SegmentSize::from_bytes(u32::try_from(segment.len()).unwrap()).unwrap();
     let timeline = TimelineId::from_u32(3).unwrap();
+    // What was decoded before stands in the memory of what comes next.
+    let scratch = Scratch::default();
     rounds("bytes", 2, |dice| {
         let mut wal = segment.to_vec();
         damage(&mut wal, dice);
@@ -300,7 +303,7 @@ fn readers_of_bytes_survive_any_damage() {
         let _ = JournalLine::read(&text);
         let _ = tar::read(&file);
         for form in StoredForm::ALL {
-            let _ = store::decode(form, file.clone());
+            let _ = store::decode(form, file.clone(), &scratch);
         }
     });
 }

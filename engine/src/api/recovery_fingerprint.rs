@@ -70,7 +70,7 @@ mod tests {
         same.space.clear();
         same.lost.commits = 99;
         same.estimate = Estimate::default();
-        same.buffers = None;
+        same.enlarged.clear();
         assert_eq!(same.fingerprint(), number);
         let changes: [fn(&mut RecoveryPlan); 7] = [
             |plan| plan.stop.record = Some(lsn("16/B374D850")),

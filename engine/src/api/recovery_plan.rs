@@ -116,10 +116,11 @@ pub struct SettingNeed {
     pub configured: i64,
 }
 
-/// Shared buffers that are larger while WAL is replayed. The server has them until it is started
-/// again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplayBuffers {
+/// A setting that is larger for a long replay. The server has it until it is started again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enlarged {
+    /// The setting.
+    pub name: String,
     /// Bytes, whole megabytes.
     pub bytes: u64,
     /// Bytes without the recovery.
@@ -192,9 +193,9 @@ pub struct RecoveryPlan {
     pub owner: String,
     /// Settings that are raised.
     pub settings: Vec<SettingNeed>,
-    /// Larger shared buffers, where that makes a long replay faster.
+    /// Settings that are larger because that makes a long replay faster.
     #[serde(default)]
-    pub buffers: Option<ReplayBuffers>,
+    pub enlarged: Vec<Enlarged>,
     /// Fingerprint of the keystore generation that is needed.
     pub keystore_fingerprint: Option<String>,
     /// Files to restore.
@@ -250,7 +251,7 @@ impl RecoveryPlan {
             new_directories: Vec::new(),
             owner: "postgres".into(),
             settings: Vec::new(),
-            buffers: None,
+            enlarged: Vec::new(),
             keystore_fingerprint: None,
             files: 0,
             restore_bytes: 0,

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
-    OldData, RecoveryAction, RecoveryPlan, RecoveryRole, Replaced, SettingNeed, StillRunning,
-    TargetBound, WalRun, WalSource, bytes,
+    Enlarged, OldData, RecoveryAction, RecoveryPlan, RecoveryRole, Replaced, SettingNeed,
+    StillRunning, TargetBound, WalRun, WalSource, bytes,
 };
 
 /// Columns a line of a terminal has, less one.
@@ -142,10 +142,12 @@ impl RecoveryPlan {
             let SettingNeed { name, needed, configured } = setting;
             text.add("raises", &format!("{name} from {configured} to {needed} for the replay"));
         }
-        if let Some(buffers) = &self.buffers {
-            let (from, to) = (bytes(buffers.configured_bytes), bytes(buffers.bytes));
-            text.add("raises", &format!("shared_buffers from {from} to {to} for a faster replay,"));
-            text.add("", "until the server is started again");
+        for Enlarged { name, bytes: to, configured_bytes } in &self.enlarged {
+            let (from, to) = (bytes(*configured_bytes), bytes(*to));
+            text.add("raises", &format!("{name} from {from} to {to} for a faster replay"));
+        }
+        if !self.enlarged.is_empty() {
+            text.add("", "  until the server is started again after it");
         }
         if let Some(fingerprint) = &self.keystore_fingerprint {
             text.add("keystore", &format!("that with the fingerprint {fingerprint}"));
@@ -249,9 +251,7 @@ impl Text {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::api::{
-        Estimate, Lost, Lsn, RecoveryTarget, ReplayBuffers, SpaceNeed, StopPoint, TimelineId,
-    };
+    use crate::api::{Estimate, Lost, Lsn, RecoveryTarget, SpaceNeed, StopPoint, TimelineId};
 
     pub(in crate::api) fn lsn(text: &str) -> Lsn {
         text.parse().unwrap()
@@ -310,7 +310,11 @@ pub(super) mod tests {
                 needed: 200,
                 configured: 100,
             }],
-            buffers: Some(ReplayBuffers { bytes: 2 << 30, configured_bytes: 128 << 20 }),
+            enlarged: vec![Enlarged {
+                name: "shared_buffers".into(),
+                bytes: 2 << 30,
+                configured_bytes: 128 << 20,
+            }],
             keystore_fingerprint: None,
             files: 1234,
             restore_bytes: 5 << 30,
@@ -342,7 +346,7 @@ pub(super) mod tests {
             "on db1, 5120 MB, crashed, last written 2026-07-01T13:30:40Z",
             "it is kept aside and can be put back (undo)",
             "raises       max_connections from 100 to 200 for the replay",
-            "raises       shared_buffers from 128 MB to 2048 MB for a faster replay,",
+            "raises       shared_buffers from 128 MB to 2048 MB for a faster replay",
             "3 m 10 s (measured): 51 s restore, 2 m 19 s replay",
             "WARNING      2 restore points",
         ] {

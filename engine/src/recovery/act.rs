@@ -198,9 +198,9 @@ pub(super) fn describe(end: End, document: &StateDocument, pushed: &Pushed) -> S
         ),
     };
     let is_promoted = matches!(end, End::Promoted(_));
-    if let Some(buffers) = document.state.plan.buffers.filter(|_| is_promoted) {
-        let size = bytes(buffers.bytes);
-        text.push_str(&format!("; shared_buffers is {size} until the server is started again"));
+    for one in document.state.plan.enlarged.iter().filter(|_| is_promoted) {
+        let (name, size) = (&one.name, bytes(one.bytes));
+        text.push_str(&format!("; {name} is {size} until the server is started again"));
     }
     if is_promoted && document.state.plan.action != RecoveryAction::Promote {
         text.push_str(

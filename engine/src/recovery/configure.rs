@@ -66,8 +66,9 @@ pub fn restore_command(plan: &RecoveryPlan, fetching: Fetching<'_>) -> Result<St
         }
         Ok(crate::archiving::shell_word(&text))
     };
+    // The shell becomes the program: the server waits for one process less.
     let mut command = format!(
-        "{} wal-get %f \"%p\" -B {} --rescued {} --prefetch {PREFETCH}",
+        "exec {} wal-get %f \"%p\" -B {} --rescued {} --prefetch {PREFETCH}",
         word(fetching.program)?,
         word(&plan.destination)?,
         word(fetching.rescued)?
@@ -133,8 +134,8 @@ pub fn settings(
             }
         }
     }
-    if let Some(buffers) = plan.buffers {
-        set("shared_buffers", &format!("{}MB", buffers.bytes >> 20));
+    for one in &plan.enlarged {
+        set(&one.name, &format!("{}MB", one.bytes >> 20));
     }
     for need in plan.settings.iter().filter(|need| need.configured < need.needed) {
         set(&need.name, &need.needed.to_string());
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(
             lines(&plan, &Conf::default()),
             [
-                "restore_command=/usr/bin/pgdeck wal-get %f \"%p\" -B /r/backup \
+                "restore_command=exec /usr/bin/pgdeck wal-get %f \"%p\" -B /r/backup \
                  --rescued /d/pgdeck_recovery/wal --prefetch 4",
                 "hot_standby=on",
                 "recovery_target_timeline=1",
@@ -393,8 +394,11 @@ mod tests {
         }];
         assert_eq!(lines(&plan, &Conf::default()).last().unwrap(), "max_connections=200");
         plan.settings.clear();
-        plan.buffers =
-            Some(crate::api::ReplayBuffers { bytes: 300 << 20, configured_bytes: 128 << 20 });
+        plan.enlarged = vec![crate::api::Enlarged {
+            name: "shared_buffers".into(),
+            bytes: 300 << 20,
+            configured_bytes: 128 << 20,
+        }];
         assert_eq!(lines(&plan, &Conf::default()).last().unwrap(), "shared_buffers=300MB");
     }
 }

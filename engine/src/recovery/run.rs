@@ -320,21 +320,22 @@ impl Run<'_> {
         match watch.run(starting).await {
             Ok(reached) => Ok(Outcome::Reached(reached)),
             Err(error) => {
-                self.distrust_buffers(&error).await;
+                self.distrust_enlarged(&error).await;
                 Err(error)
             }
         }
     }
 
-    /// A server that ended may have had too little memory: the next try goes with its own buffers.
-    async fn distrust_buffers(&mut self, error: &Error) {
-        if error.code != ErrorCode::ReplayFailed || self.plan().buffers.is_none() {
+    /// A server that ended may have had too little memory or room: the next try goes with its own
+    /// settings.
+    async fn distrust_enlarged(&mut self, error: &Error) {
+        if error.code != ErrorCode::ReplayFailed || self.plan().enlarged.is_empty() {
             return;
         }
         // Not written down they are tried again, no worse than this time.
         let _ = self
             .work(|site, document, _| {
-                document.update(&site.backup.disk, |document| document.state.plan.buffers = None)
+                document.update(&site.backup.disk, |one| one.state.plan.enlarged.clear())
             })
             .await;
     }

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex};
 
 use memmap2::{Advice, MmapMut};
 use sysinfo::{MemoryRefreshKind, System};
@@ -11,8 +12,38 @@ use sysinfo::{MemoryRefreshKind, System};
 /// Bytes that begin as zeros.
 #[derive(Debug)]
 pub struct Memory {
-    map: MmapMut,
+    /// Always there until it is dropped.
+    map: Option<MmapMut>,
     bytes: usize,
+    /// Where it goes then.
+    home: Option<Scratch>,
+}
+
+/// Memory that is used again: who needs much at once, one time after the other, touches fresh
+/// memory only the first time. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch(Arc<Mutex<Vec<MmapMut>>>);
+
+/// What a [`Scratch`] keeps at most: as much as is used at the same time.
+const KEPT_MAX: usize = 2;
+
+impl Scratch {
+    /// This many bytes, with whatever stands in them.
+    ///
+    /// # Errors
+    /// As `mmap(2)`.
+    pub fn memory(&self, bytes: usize) -> io::Result<Memory> {
+        let kept = self.0.lock().ok().and_then(|mut kept| {
+            let at = kept.iter().position(|map| map.len() == bytes.max(1))?;
+            Some(kept.swap_remove(at))
+        });
+        let mut memory = match kept {
+            Some(map) => Memory { map: Some(map), bytes, home: None },
+            None => Memory::zeroed(bytes)?,
+        };
+        memory.home = Some(self.clone());
+        Ok(memory)
+    }
 }
 
 impl Memory {
@@ -25,7 +56,7 @@ impl Memory {
         let map = MmapMut::map_anon(bytes.max(1))?;
         // A wish: without large pages it is ordinary memory.
         let _ = map.advise(Advice::HugePage);
-        Ok(Self { map, bytes })
+        Ok(Self { map: Some(map), bytes, home: None })
     }
 
     /// Forgets what is behind this length.
@@ -38,13 +69,24 @@ impl Deref for Memory {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.map[..self.bytes]
+        self.map.as_deref().map_or(&[], |map| &map[..self.bytes])
     }
 }
 
 impl DerefMut for Memory {
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.map[..self.bytes]
+        self.map.as_deref_mut().map_or(&mut [], |map| &mut map[..self.bytes])
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let (Some(map), Some(home)) = (self.map.take(), &self.home)
+            && let Ok(mut kept) = home.0.lock()
+            && kept.len() < KEPT_MAX
+        {
+            kept.push(map);
+        }
     }
 }
 
@@ -81,6 +123,22 @@ mod tests {
             memory.truncate(1);
             assert_eq!(memory.len(), bytes.min(1));
         }
+    }
+
+    #[test]
+    fn memory_comes_back_and_is_used_again() {
+        let scratch = Scratch::default();
+        let mut first = scratch.memory(1 << 20).unwrap();
+        first.fill(7);
+        first.truncate(10);
+        drop(first);
+        let other = scratch.clone().memory(2 << 20).unwrap();
+        assert!(other.iter().all(|byte| *byte == 0), "of another length it is fresh");
+        let again = scratch.memory(1 << 20).unwrap();
+        assert_eq!((again.len(), again[0]), (1 << 20, 7));
+        let many: Vec<_> = (0..4).map(|_| scratch.memory(1 << 20).unwrap()).collect();
+        drop((other, again, many));
+        assert_eq!(scratch.0.lock().unwrap().len(), KEPT_MAX);
     }
 
     #[test]

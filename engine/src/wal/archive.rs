@@ -8,6 +8,7 @@ use crate::api::{Error, ErrorCode, Result};
 use crate::pg::types::TimelineId;
 use crate::pg::wal::{SegmentName, SegmentSize, TimelineHistory, WalFileName};
 use crate::sys::disk::{Disk, EntryKind};
+use crate::sys::memory::Scratch;
 
 use super::identity::{self, RepositoryIdentity, unreadable};
 use super::index::{INDEX_BYTES_MAX, SegmentIndex};
@@ -91,6 +92,7 @@ pub struct Archive {
     disk: Disk,
     destination: PathBuf,
     directories: Vec<PathBuf>,
+    scratch: Scratch,
 }
 
 impl Archive {
@@ -127,7 +129,7 @@ impl Archive {
             return Ok(None);
         }
         let (disk, destination) = (disk.clone(), destination.to_path_buf());
-        Ok(Some(Self { disk, destination, directories }))
+        Ok(Some(Self { disk, destination, directories, scratch: Scratch::default() }))
     }
 
     /// The backup destination.
@@ -192,7 +194,7 @@ impl Archive {
     /// # Errors
     /// `RepositoryUnreadable`, `RepositoryDamaged`.
     pub fn read(&self, file: &StoredFile) -> Result<Content> {
-        read_stored(&self.disk, file)
+        read_stored(&self.disk, file, &self.scratch)
     }
 
     /// The index beside a segment; `None` when there is none that makes sense.
@@ -284,11 +286,11 @@ pub(super) fn find_in(
 }
 
 /// Reads a stored file; the checksums of compressed forms are verified.
-pub(super) fn read_stored(disk: &Disk, file: &StoredFile) -> Result<Content> {
+pub(super) fn read_stored(disk: &Disk, file: &StoredFile, scratch: &Scratch) -> Result<Content> {
     let stored = disk
         .read(&file.path, CONTENT_BYTES_MAX.saturating_mul(2))
         .map_err(|error| unreadable(&file.path, &error))?;
-    store::decode(file.form, stored).map_err(|error| {
+    store::decode(file.form, stored, scratch).map_err(|error| {
         let fact = format!("archived WAL file \"{}\" is damaged", file.path.display());
         Error::new(ErrorCode::RepositoryDamaged, fact).detail(error.to_string())
     })

@@ -11,6 +11,7 @@ use crate::api::{Error, ErrorCode, Result, WalPlace, WalPush};
 use crate::pg::wal::{Segment, WalFileName};
 use crate::sys::clock;
 use crate::sys::disk::{Disk, EntryKind, Published};
+use crate::sys::memory::Scratch;
 
 use super::archive::{self, ARCHIVE_DIRECTORIES, INCOMING_DIRECTORY, StoredFile};
 use super::identity;
@@ -193,7 +194,7 @@ pub(super) fn same_content(
 ) -> Result<Option<StoredFile>> {
     let mut same = None;
     for file in archive::find_in(disk, &place.directory, place.name, forms)? {
-        let there = match archive::read_stored(disk, &file) {
+        let there = match archive::read_stored(disk, &file, &Scratch::default()) {
             Ok(there) => there,
             Err(error) if error.code == ErrorCode::RepositoryDamaged => {
                 return Err(conflict(&file, "it is damaged: ", &error.detail));

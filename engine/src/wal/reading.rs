@@ -113,6 +113,7 @@ fn not_read(path: &Path, error: &io::Error) -> Error {
 mod tests {
     use super::super::store::{self, StoredForm};
     use super::*;
+    use crate::sys::memory::Scratch;
 
     #[test]
     fn what_is_compressed_while_it_is_read_is_the_whole_file() {
@@ -128,7 +129,10 @@ mod tests {
                 assert_eq!(frames.is_some(), length >= 1 << 20);
                 let Some(frames) = frames else { continue };
                 let form = StoredForm::of(compression);
-                assert!(*store::decode(form, frames.concat()).unwrap() == *read, "{form:?}");
+                assert!(
+                    *store::decode(form, frames.concat(), &Scratch::default()).unwrap() == *read,
+                    "{form:?}"
+                );
             }
         }
     }

@@ -10,7 +10,7 @@ use zstd::zstd_safe;
 
 use crate::api::WalCompression;
 use crate::pg::wal::WalFileName;
-use crate::sys::memory::Memory;
+use crate::sys::memory::{Memory, Scratch};
 
 /// The largest segment there is.
 pub const CONTENT_BYTES_MAX: u64 = 1 << 30;
@@ -191,14 +191,15 @@ impl Deref for Content {
     }
 }
 
-/// Brings stored bytes back; the checksums of the compressed forms are verified.
+/// Brings stored bytes back, into memory of `scratch` where their length is known before; the
+/// checksums of the compressed forms are verified.
 ///
 /// # Errors
 /// What is wrong with the bytes.
-pub fn decode(form: StoredForm, stored: Vec<u8>) -> io::Result<Content> {
+pub fn decode(form: StoredForm, stored: Vec<u8>, scratch: &Scratch) -> io::Result<Content> {
     let content = match form {
         StoredForm::Plain => Content::Read(stored),
-        StoredForm::Zstd => decode_zstd(&stored)?,
+        StoredForm::Zstd => decode_zstd(&stored, scratch)?,
         StoredForm::Lz4 => Content::Read(decode_lz4(&stored)?),
     };
     if content.len() as u64 > CONTENT_BYTES_MAX {
@@ -207,10 +208,10 @@ pub fn decode(form: StoredForm, stored: Vec<u8>) -> io::Result<Content> {
     Ok(content)
 }
 
-fn decode_zstd(stored: &[u8]) -> io::Result<Content> {
-    // At once into memory nobody has touched, when the frames say how much there is.
+fn decode_zstd(stored: &[u8], scratch: &Scratch) -> io::Result<Content> {
+    // At once into memory of that length, when the frames say how much there is.
     if let Some(bytes) = zstd_content_bytes(stored).filter(|bytes| *bytes <= CONTENT_BYTES_MAX) {
-        let mut content = Memory::zeroed(usize::try_from(bytes).map_err(io::Error::other)?)?;
+        let mut content = scratch.memory(usize::try_from(bytes).map_err(io::Error::other)?)?;
         let mut decoder = zstd::bulk::Decompressor::new()?;
         let count = decoder.decompress_to_buffer(stored, &mut content[..])?;
         content.truncate(count);
@@ -258,6 +259,10 @@ fn decode_lz4(stored: &[u8]) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::pg::wal::SegmentName;
+
+    fn decode(form: StoredForm, stored: Vec<u8>) -> io::Result<Content> {
+        super::decode(form, stored, &Scratch::default())
+    }
 
     fn content() -> Vec<u8> {
         (0..300_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect()

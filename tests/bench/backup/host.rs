@@ -8,13 +8,17 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
-use nix::unistd::{Gid, Uid, User};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Gid, Pid, Uid, User};
 use pgdeck_tests::proc;
 
 /// How often the peak of memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// An orphan that works longer than this behind its command does not belong to it.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(5);
 /// `sysconf(_SC_CLK_TCK)` of Linux on every machine it runs on today.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -91,6 +95,9 @@ pub(crate) fn measure(command: &mut Command) -> Result<Took, String> {
 /// that have ended meanwhile.
 pub(crate) fn measure_unsynced(command: &mut Command) -> Result<Took, String> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // What a command leaves to itself for its last moments is its work, too.
+    prctl::set_child_subreaper(true).map_err(|error| error.to_string())?;
+    let there = children();
     let before = children_cpu()?;
     let began = Instant::now();
     let child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
@@ -104,6 +111,7 @@ pub(crate) fn measure_unsynced(command: &mut Command) -> Result<Took, String> {
         (output, wall, watch.join().unwrap_or(0))
     });
     let output = output.map_err(|error| error.to_string())?;
+    reap(&there);
     let cpu = children_cpu()? - before;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
@@ -112,6 +120,26 @@ pub(crate) fn measure_unsynced(command: &mut Command) -> Result<Took, String> {
         return Err(format!("{program} ended with {}: {said} {stdout}", output.status));
     }
     Ok(Took { wall, cpu, peak })
+}
+
+/// Processes that this one has to wait for: its own, and those whose parents have ended.
+fn children() -> Vec<Pid> {
+    let own = std::process::id();
+    let text = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|one| one.parse().ok()).map(Pid::from_raw).collect()
+}
+
+/// Waits for the orphans of a command, which are those that were not there before. One that does not
+/// end is left: it is no part of the work.
+fn reap(there: &[Pid]) {
+    let until = Instant::now() + ORPHAN_LIMIT;
+    for orphan in children().into_iter().filter(|one| !there.contains(one)) {
+        while matches!(waitpid(orphan, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
+            && Instant::now() < until
+        {
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
 }
 
 /// The same for a command that is over in milliseconds: seconds only.

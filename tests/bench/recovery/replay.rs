@@ -1,5 +1,5 @@
-//! Replay: the same server, the same segments, another `restore_command`; and what a recovery sets
-//! besides, larger shared buffers.
+//! Replay: the same server, the same segments, another `restore_command`; and what a recovery
+//! makes larger besides.
 //!
 //! A cluster is restored and brought to the end of its backup once. For each command a copy of
 //! it is started with a target some segments later, where it shuts down. The time is from the
@@ -8,6 +8,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+use pgdeck_engine::pg::types::Lsn;
+use pgdeck_engine::pg::wal::SegmentSize;
 
 use super::{RESTORED, What, restore};
 use crate::backup::cluster::Cluster;
@@ -26,42 +29,35 @@ const PLANNED: &str = "planned";
 /// What the server says when a segment has come, and before it stops.
 const CAME: &str = "restored log file \"";
 const STOPPED: &str = "recovery stopping ";
+/// And when it begins.
+const BEGINS: &str = "redo starts at ";
 
 /// How segments come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Method {
-    /// As `recover` sets it: its command, from its archive with zstd, and shared buffers.
+    /// As `recover` sets it: its command, from its archive with zstd, and its larger settings.
     Recover,
-    /// Its command alone, with the shared buffers of the instance.
-    LookAhead,
     /// The same without looking ahead.
     OneByOne,
     /// `zstd -dcq` from the same archive.
     Zstd,
     /// `cp` from an archive that is not compressed.
     Copy,
-    /// The same with the shared buffers that `recover` sets.
-    CopyLarger,
+    /// None, all WAL is in `pg_wal`: what the server takes for itself.
+    Alone,
 }
 
-pub(super) const METHODS: [Method; 6] = [
-    Method::Recover,
-    Method::LookAhead,
-    Method::OneByOne,
-    Method::Zstd,
-    Method::Copy,
-    Method::CopyLarger,
-];
+pub(super) const METHODS: [Method; 5] =
+    [Method::Recover, Method::OneByOne, Method::Zstd, Method::Copy, Method::Alone];
 
 impl Method {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Recover => "zstd    pgdeck, as it recovers",
-            Self::LookAhead => "zstd    pgdeck, the same shared_buffers",
             Self::OneByOne => "zstd    pgdeck, and not ahead",
             Self::Zstd => "zstd    zstd -dcq",
             Self::Copy => "none    cp",
-            Self::CopyLarger => "none    cp, larger shared_buffers",
+            Self::Alone => "none    all in pg_wal: the server alone",
         }
     }
 
@@ -69,15 +65,16 @@ impl Method {
         let archive = tools::destination(Tool::Pgdeck, cluster).join("archived_wal");
         let plain = cluster.beside(PLACES[0]);
         match self {
-            Self::Recover | Self::LookAhead => own.to_owned(),
+            Self::Recover => own.to_owned(),
             Self::OneByOne => own.replace("--prefetch 4", "--prefetch 0"),
             Self::Zstd => format!("zstd -dcq {}/%f.zst > \"%p\"", archive.display()),
-            Self::Copy | Self::CopyLarger => format!("cp {}/%f \"%p\"", plain.display()),
+            Self::Alone => "false".to_owned(),
+            Self::Copy => format!("cp {}/%f \"%p\"", plain.display()),
         }
     }
 
-    fn has_larger_buffers(self) -> bool {
-        matches!(self, Self::Recover | Self::CopyLarger)
+    fn is_enlarged(self) -> bool {
+        matches!(self, Self::Recover | Self::Alone)
     }
 }
 
@@ -95,14 +92,14 @@ pub(super) fn measure(
     host::empty_directory(&restored)?;
     host::run(&mut restore::copy(tools, cluster, &restored))?;
     let own = own_command(&restored)?;
-    let megabytes = own_buffers(tools, cluster, &target)?;
-    crate::say(&format!("a recovery up to there has {megabytes} MB of shared_buffers"));
+    let enlarged = own_settings(tools, cluster, &target)?;
+    let told = if enlarged.is_empty() { "nothing" } else { enlarged.trim() };
+    crate::say(&format!("a recovery up to there makes larger: {told}"));
     for run in 1..=options.runs {
         crate::say(&format!("replay, run {run} of {}", options.runs));
         for method in METHODS {
-            let command = method.command(&own, cluster);
-            let buffers = method.has_larger_buffers().then_some(megabytes);
-            match replay(cluster, &command, buffers, &target) {
+            let settings = if method.is_enlarged() { enlarged.as_str() } else { "" };
+            match replay(cluster, method, &own, settings, &target) {
                 Ok(figure) => {
                     crate::say(&format!(
                         "  {}: {} segments in {:.2} s, {:.2} CPU s",
@@ -165,22 +162,28 @@ fn own_command(restored: &Path) -> Result<String, String> {
     Err(format!("another restore_command than expected: {command}"))
 }
 
-/// Megabytes of `shared_buffers` that the plan of the same replay has.
-fn own_buffers(tools: &Tools, cluster: &Cluster, target: &str) -> Result<u64, String> {
+/// Lines of a configuration with what the plan of the same replay makes larger.
+fn own_settings(tools: &Tools, cluster: &Cluster, target: &str) -> Result<String, String> {
     let mut command = tools.pgdeck(cluster, "recover");
     command.arg("--to").arg(cluster.beside(PLANNED));
     command.args(["--lsn", target, "--dry-run", "--json"]);
     let planned = host::run(&mut command)?;
     let plan: serde_json::Value =
         serde_json::from_str(&planned).map_err(|error| error.to_string())?;
-    let bytes = plan["buffers"]["bytes"].as_u64();
-    bytes.map(|bytes| bytes >> 20).ok_or_else(|| format!("it has its own: {planned}"))
+    let mut lines = String::new();
+    for one in plan["enlarged"].as_array().into_iter().flatten() {
+        let both = one["name"].as_str().zip(one["bytes"].as_u64());
+        let (name, bytes) = both.ok_or_else(|| format!("a strange plan: {planned}"))?;
+        lines.push_str(&format!("{name} = {}MB\n", bytes >> 20));
+    }
+    Ok(lines)
 }
 
 fn replay(
     cluster: &Cluster,
-    restore_command: &str,
-    megabytes: Option<u64>,
+    method: Method,
+    own: &str,
+    enlarged: &str,
     target: &str,
 ) -> Result<Figure, String> {
     let copy = cluster.beside(PLACES[1]);
@@ -189,13 +192,16 @@ fn replay(
     }
     let mut command = host::command("cp");
     host::run(command.arg("-a").arg(cluster.beside(RESTORED)).arg(&copy))?;
-    let larger = megabytes.map(|count| format!("shared_buffers = {count}MB\n"));
-    let larger = larger.unwrap_or_default();
+    if method == Method::Alone {
+        let mut command = host::command("sh");
+        command.args(["-c", "cp \"$1\"/0* \"$2\"", "sh"]);
+        host::run(command.arg(cluster.beside(PLACES[0])).arg(copy.join("pg_wal")))?;
+    }
     let settings = format!(
-        "restore_command = '{}'\n{larger}recovery_target_lsn = '{target}'\n\
+        "restore_command = '{}'\n{enlarged}recovery_target_lsn = '{target}'\n\
          recovery_target_action = shutdown\nrecovery_target_timeline = 'current'\n\
          archive_mode = off\nport = 6498\nlog_line_prefix = '%m '\n",
-        restore_command.replace('\'', "''")
+        method.command(own, cluster).replace('\'', "''")
     );
     fs::write(copy.join("postgresql.auto.conf"), settings).map_err(|error| error.to_string())?;
     rustix::fs::sync();
@@ -205,7 +211,8 @@ fn replay(
     let text = fs::read_to_string(&log).map_err(|error| error.to_string())?;
     let _ = fs::remove_file(&log);
     let mut figure = Figure::of(&took, 0);
-    (figure.bytes, figure.wall) = stretch(&text)?;
+    let stretch = if method == Method::Alone { whole(&text, target) } else { stretch(&text) };
+    (figure.bytes, figure.wall) = stretch?;
     Ok(figure)
 }
 
@@ -228,6 +235,18 @@ fn stretch(log: &str) -> Result<(u64, f64), String> {
     let stopped = stopped.ok_or_else(|| format!("the target was not reached: {}", last()))?;
     // Midnight may come between.
     Ok((count, (stopped - first).rem_euclid(86_400.0)))
+}
+
+/// The same where no segment comes: all that is replayed.
+fn whole(log: &str, target: &str) -> Result<(u64, f64), String> {
+    let lacks = || format!("not replayed: {}", log.lines().last().unwrap_or_default());
+    let of = |text: &str| log.lines().find(|line| line.contains(text)).ok_or_else(lacks);
+    let (began, stopped) = (of(BEGINS)?, of(STOPPED)?);
+    let position = |text: &str| text.parse::<Lsn>().map_err(|error| error.to_string());
+    let from = position(began.split_whitespace().last().unwrap_or_default())?;
+    let segments = position(target)?.bytes_since(from) / u64::from(SegmentSize::DEFAULT.bytes());
+    let seconds = seconds(stopped).zip(seconds(began)).ok_or_else(lacks)?;
+    Ok((segments, (seconds.0 - seconds.1).rem_euclid(86_400.0)))
 }
 
 /// The second of the day of a line with `%m`: `2026-11-23 01:02:03.456 UTC`.

@@ -1,6 +1,6 @@
 //! What a recovery will do, proven before anything is touched. Blocking; as the owner.
 
-mod buffers;
+mod enlarged;
 mod estimate;
 mod explain;
 mod lost;
@@ -24,6 +24,7 @@ use crate::backup::catalog::{self, CatalogEntry};
 use crate::backup::document::BackupDocument;
 use crate::pg::types::{Lsn, SystemIdentifier};
 use crate::pg::wal::{SegmentSize, TimelineHistory};
+use crate::sys::memory;
 use crate::wal::identity;
 use crate::wal::inspect::Expected;
 
@@ -115,12 +116,16 @@ pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPl
     let estimate = estimate::estimate(site, &destination, chosen.backup, jobs, replay_bytes);
     let conf = settings::restored_conf(site, &chosen, &place.directory)?;
     let settings = settings::needed(site, &chosen, conf.as_ref());
-    let buffers = buffers::decide(site, &request.role, conf.as_ref(), restore_bytes, replay_bytes);
     let mut warnings = chosen.stop.notes.clone();
     warnings.extend(place.warnings.iter().cloned());
     warnings.extend(target::warnings(&known, request, &chosen));
     let needs = space::needs(site, &known, request, &chosen, &place)?;
     space::check(&needs)?;
+    let sizes = enlarged::Sizes {
+        cluster: restore_bytes,
+        replay: replay_bytes,
+        memory: memory::available(),
+    };
     Ok(RecoveryPlan {
         directory: place.directory,
         wal_directory: place.wal_directory,
@@ -141,7 +146,7 @@ pub fn plan(site: &RecoverySite, request: &RecoveryRequest) -> Result<RecoveryPl
         new_directories: place.new_directories,
         owner: site.backup.credentials.name().to_owned(),
         settings,
-        buffers,
+        enlarged: enlarged::decide(site, &request.role, conf.as_ref(), sizes),
         keystore_fingerprint: chosen.backup.keystore_fingerprint.clone(),
         files: chosen.backup.sizes.files,
         restore_bytes,

@@ -75,7 +75,7 @@ pub(super) fn plan() -> RecoveryPlan {
         new_directories: Vec::new(),
         owner: "postgres".to_owned(),
         settings: Vec::new(),
-        buffers: None,
+        enlarged: Vec::new(),
         keystore_fingerprint: None,
         files: 1_200,
         restore_bytes: 12 << 30,
