@@ -130,4 +130,8 @@ fn a_history_that_is_missing() {
     assert!(refusal.hint.contains("--timeline 1"), "{refusal:?}");
     let parent = repository.dry_run(&["-n", "after 1", "--timeline", "1"]);
     assert_eq!(parent["stop"]["timeline"], 1);
+    let warnings = parent["warnings"].to_string();
+    assert!(warnings.contains("takes the number 2 again"), "{parent:#}");
+    let child = repository.dry_run::<&str>(&[])["warnings"].to_string();
+    assert!(!child.contains("takes the number"), "nobody has left WAL of timeline 3: {child}");
 }

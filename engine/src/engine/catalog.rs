@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -23,7 +23,8 @@ const ORDERS_MAX: usize = 16;
 /// How long monitors have to end, together.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 /// And their connections, after that.
-const GOODBYE: Duration = Duration::from_millis(20);
+const GOODBYE_LIMIT: Duration = Duration::from_millis(100);
+const GOODBYE_LOOK: Duration = Duration::from_millis(1);
 
 /// One known instance.
 #[derive(Debug)]
@@ -127,8 +128,13 @@ impl Catalog {
         for task in tasks {
             let _ = task.await;
         }
-        // The goodbye itself is sent by the tasks of the connections.
-        tokio::time::sleep(GOODBYE).await;
+        // The goodbye itself is sent by the tasks of the connections, the only ones that are the
+        // runtime's own and not those of the set that ends now.
+        let told = Instant::now();
+        let runtime = tokio::runtime::Handle::current().metrics();
+        while runtime.num_alive_tasks() > 0 && told.elapsed() < GOODBYE_LIMIT {
+            tokio::time::sleep(GOODBYE_LOOK).await;
+        }
     }
 
     async fn prepare(&self, target: Target, host: &str) -> (Target, Access, String, String) {

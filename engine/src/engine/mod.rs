@@ -16,7 +16,9 @@ mod supervisor;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -40,6 +42,8 @@ const COMMANDS_MAX: usize = 64;
 const EVENTS_MAX: usize = 256;
 /// Threads for file system calls; a hanging disk holds at most one each.
 const BLOCKING_THREADS_MAX: usize = 32;
+/// How long a thread that is told to end is waited for.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// A running engine. Dropping it ends its thread; jobs at work end with the process.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub struct Engine {
     fleet: watch::Receiver<Arc<Fleet>>,
     events: Option<mpsc::Receiver<Event>>,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: std::sync::mpsc::Receiver<()>,
     limits: Limits,
 }
 
@@ -62,9 +68,13 @@ impl Engine {
         let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
         let (events_sender, events) = mpsc::channel(EVENTS_MAX);
         let (fleet_sender, fleet) = std::sync::mpsc::sync_channel(1);
+        let (ending, ended) = std::sync::mpsc::sync_channel(0);
         let thread = std::thread::Builder::new()
             .name("pgdeck-engine".into())
-            .spawn(move || run(config, file, commands_receiver, events_sender, &fleet_sender))
+            .spawn(move || {
+                run(config, file, commands_receiver, events_sender, &fleet_sender);
+                drop(ending);
+            })
             .map_err(|error| cannot_start(&error.to_string()))?;
         let fleet = fleet.recv().map_err(|_| cannot_start("its thread ended at once"))?;
         Ok(Self {
@@ -72,6 +82,7 @@ impl Engine {
             fleet,
             events: Some(events),
             thread: Some(thread),
+            ended,
             limits,
         })
     }
@@ -120,11 +131,8 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.commands = None;
         let Some(thread) = self.thread.take() else { return };
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(1);
-        while !thread.is_finished() && std::time::Instant::now() < deadline {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        if thread.is_finished() {
+        // Nothing is ever sent: its other end is dropped with the thread, also when that panics.
+        if self.ended.recv_timeout(CLOSE_LIMIT) == Err(RecvTimeoutError::Disconnected) {
             let _ = thread.join();
         }
     }

@@ -1,11 +1,15 @@
 //! Which timeline, which backup, and where replay ends.
 
+use std::collections::BTreeSet;
+
 use super::super::resolve::{Stop, Unreachable, resolve};
 use super::super::timelines;
 use super::super::way::{Leg, Way};
 use super::explain::{self, Attempt};
 use super::{Chosen, Known};
-use crate::api::{Error, ErrorCode, RecoveryRequest, RecoveryTarget, Result, TargetBound};
+use crate::api::{
+    Error, ErrorCode, RecoveryRequest, RecoveryRole, RecoveryTarget, Result, TargetBound,
+};
 use crate::backup::catalog;
 use crate::backup::document::BackupDocument;
 use crate::pg::types::{Lsn, TimelineId};
@@ -230,6 +234,15 @@ pub(super) fn warnings(
             followed.decimal()
         ));
     }
+    if request.role == RecoveryRole::Primary
+        && let Some(number) = taken_again(known, chosen.followed.timeline())
+    {
+        warnings.push(format!(
+            "there is WAL of timeline {0}, and no history: a server promoted here takes the number \
+             {0} again, and its WAL is refused by the archive where that of the other is",
+            number.decimal()
+        ));
+    }
     let entry = known.entries.iter().find(|entry| entry.label == chosen.backup.label);
     let damaged = entry.and_then(|entry| entry.verified.as_ref()).filter(|one| !one.sound);
     if let Some(verified) = damaged {
@@ -242,6 +255,17 @@ pub(super) fn warnings(
         warnings.push(format!("backup {label} has {failures} pages with wrong checksums"));
     }
     warnings
+}
+
+/// The number a promoted server takes although another one has left WAL with it: the first behind
+/// its own without a history (`findNewestTimeLine()` in `timeline.c`).
+fn taken_again(known: &Known, followed: TimelineId) -> Option<TimelineId> {
+    let with_history: BTreeSet<u32> =
+        known.sources.histories().map(|history| history.timeline().as_u32()).collect();
+    let next = (followed.as_u32()..u32::MAX).map(|last| last + 1);
+    let number = next.into_iter().find(|number| !with_history.contains(number))?;
+    let number = TimelineId::from_u32(number)?;
+    known.sources.timelines().contains(&number).then_some(number)
 }
 
 pub(super) type WhyNot = Unreachable;
