@@ -80,6 +80,18 @@ fn raised_for_the_replay_on_18() {
     raised_for_the_replay(Major::V18);
 }
 
+/// One that was stopped at its target has replayed: it is promoted with its own.
+#[test]
+fn not_raised_for_the_start_behind_the_replay() {
+    let repository = behind_segments(Major::V17, MANY, ("huge_pages", "try"));
+    let options = ["--action", "shutdown", "--yes"];
+    let stopped = repository.recover(&options).finish().expect_code(0);
+    assert!(stopped.stdout.contains("stopped there"), "{}", stopped.stdout);
+    let promoted = repository.recover(&["promote"]).finish().expect_code(0);
+    assert!(!promoted.stdout.contains("shared_buffers"), "{}", promoted.stdout);
+    assert_eq!(repository.instance.query_one_text("postgres", BUFFERS), OWN);
+}
+
 /// A short replay, and memory that is set aside for what is configured.
 #[test]
 fn not_raised_without_need_or_against_the_configuration() {

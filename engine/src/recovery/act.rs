@@ -110,8 +110,14 @@ pub(super) fn finish(
 ) -> Result<Pushed> {
     let disk = &site.backup.disk;
     match end {
-        End::Paused(_) | End::ShutDown(_) => {
-            document.enter(disk, RecoveryPhase::Paused).map(|()| Pushed::default())
+        End::Paused(_) => document.enter(disk, RecoveryPhase::Paused).map(|()| Pushed::default()),
+        End::ShutDown(_) => {
+            // It has replayed: started again, it is promoted or waits.
+            let paused = document.update(disk, |one| {
+                one.state.phase = RecoveryPhase::Paused;
+                one.state.plan.enlarged.clear();
+            });
+            paused.map(|()| Pushed::default())
         }
         End::Standby(_) => {
             document.enter(disk, RecoveryPhase::Standby)?;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use memmap2::{Advice, MmapMut};
 use sysinfo::{MemoryRefreshKind, System};
 
-/// Bytes that begin as zeros.
+/// Bytes, fresh or used before.
 #[derive(Debug)]
 pub struct Memory {
     /// Always there until it is dropped.
@@ -47,7 +47,7 @@ impl Scratch {
 }
 
 impl Memory {
-    /// This many.
+    /// This many, all of them zero.
     ///
     /// # Errors
     /// As `mmap(2)`.
