@@ -326,7 +326,7 @@ impl Run<'_> {
         }
     }
 
-    /// A server that ended may have had too little memory or room: the next try goes with its own
+    /// A server that ended may have had too little memory: the next try goes with its own
     /// settings.
     async fn distrust_enlarged(&mut self, error: &Error) {
         if error.code != ErrorCode::ReplayFailed || self.plan().enlarged.is_empty() {
